@@ -1,3 +1,4 @@
+export * from './error.js';
 export * from './events.js';
 export * from './modem.js';
 export * from './mqtt.js';
