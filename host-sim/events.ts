@@ -6,7 +6,11 @@ export type SimEvent =
   | { event: 'card'; what: CardHappening; detail?: Record<string, unknown> }
   | { event: 'sim-modem'; what: ModemHappening; detail?: Record<string, unknown> }
   | { event: 'eim'; what: EimHappening; eid?: string; detail?: Record<string, unknown> }
-  | { event: 'broker'; what: 'listening' | 'connected' | 'disconnected' | 'kept'; detail?: Record<string, unknown> }
+  | {
+      event: 'broker';
+      what: 'listening' | 'connected' | 'disconnected' | 'kept';
+      detail?: Record<string, unknown>;
+    }
   | { event: 'step'; title: string; detail?: string }
   | { event: 'summary'; [figure: string]: unknown };
 

@@ -19,7 +19,7 @@ export class UiccError extends XsIpaError {
 
   constructor(
     code: /** the card was reset, or no channel is open */
-    | 'channelLost'
+      | 'channelLost'
       /** the application cannot be selected: 6A82 and the like */
       | 'noApplication'
       /** no logical channel to be had */

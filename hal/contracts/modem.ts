@@ -17,9 +17,7 @@ export function isRegistered(stat: number): boolean {
 /** Something the modem reported by itself. */
 export type ModemNotice =
   /** The card was reset or removed: every logical channel is gone. */
-  | { notice: 'simLost' }
-  | { notice: 'simReady' }
-  | { notice: 'registration'; stat: number };
+  { notice: 'simLost' } | { notice: 'simReady' } | { notice: 'registration'; stat: number };
 
 /** What the IPA asks of a cellular modem beside the card. Deadlines are milliseconds. */
 export interface Modem {
