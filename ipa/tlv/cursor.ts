@@ -100,6 +100,16 @@ export class Cursor {
     return true;
   }
 
+  /** Is the present element one with `tag`? */
+  is(tag: number): boolean {
+    return this.tag === tag;
+  }
+
+  /** Moves to the next element; does it have `tag`? */
+  nextIs(tag: number): boolean {
+    return this.next() && this.tag === tag;
+  }
+
   /** Moves on until an element with `tag`; those between are passed over. @returns false if there is none */
   find(tag: number): boolean {
     while (this.next()) if (this.tag === tag) return true;

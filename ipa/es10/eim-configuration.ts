@@ -1,0 +1,86 @@
+import { IpaError } from '../error.js';
+import { utf8 } from '../text.js';
+import type { Cursor } from '../tlv/index.js';
+import type { Es10 } from './es10.js';
+import { Deadline, Es10Tag } from './tags.js';
+
+/** Bits of eimSupportedProtocol and ipaSupportedProtocols (esipa.md §3.2). */
+export const Protocol = {
+  retrieveHttps: 0,
+  retrieveCoaps: 1,
+  injectHttps: 2,
+  injectCoaps: 3,
+  proprietary: 4,
+} as const;
+
+/** What the IPA uses of an associated eIM's configuration (esipa.md §5.3). */
+export interface EimConfiguration {
+  eimId: string;
+  eimFqdn: string | undefined;
+  /** First octet of eimSupportedProtocol, bit 0 in its most significant bit. Only proprietary where not given. */
+  protocols: number;
+  indirectProfileDownload: boolean;
+}
+
+export function supports(eim: EimConfiguration, protocol: number): boolean {
+  return (eim.protocols & (0x80 >> protocol)) !== 0;
+}
+
+/** GetEimConfigurationData, BF55: every associated eIM (es10.md §4.6). */
+export async function getEimConfigurationData(es10: Es10): Promise<EimConfiguration[]> {
+  es10.request.clear().primitive(Es10Tag.getEimConfigurationData);
+  const answer = await es10.call();
+  const found: EimConfiguration[] = [];
+  if (!answer.enter().nextIs(0xa0)) return found;
+  answer.enter();
+  while (answer.next()) if (answer.is(0x30)) found.push(readEimConfiguration(answer));
+  return found;
+}
+
+/** associationToken of one eIM as the TLV `84 L value`, a copy; undefined when it has none. */
+export async function getAssociationToken(es10: Es10, eimId: string): Promise<Uint8Array | undefined> {
+  es10.request.clear().begin(Es10Tag.getEimConfigurationData).begin(0xa0).ascii(0x80, eimId).end().end();
+  const answer = await es10.call();
+  if (!answer.enter().nextIs(0xa0)) return undefined;
+  answer.enter();
+  if (!answer.nextIs(0x30)) return undefined;
+  return answer.enter().find(0x84) ? answer.element.slice() : undefined;
+}
+
+/**
+ * AddInitialEim, BF57: associates the first eIM; only while the eUICC has none (es10.md §4.6).
+ * @param configuration one EimConfigurationData, `30 …`
+ * @returns the generated associationToken, undefined when none was asked for
+ * @throws IpaError `associationRefused`, `result`: 1 insufficientMemory, 2 associatedEimAlreadyExists, 3 ciPKUnknown,
+ *   5 invalidAssociationToken, 6 counterValueOutOfRange, 7 commandError, 127
+ */
+export async function addInitialEim(es10: Es10, configuration: Uint8Array): Promise<number | undefined> {
+  es10.request.clear().begin(Es10Tag.addInitialEim).begin(0xa0).write(configuration);
+  es10.request.end().end();
+  const answer = await es10.call(es10.request.bytes, Deadline.signing);
+  es10.request.release();
+  if (!answer.enter().next()) throw new IpaError('unexpectedAnswer', 'AddInitialEim gave no result');
+  if (answer.is(0x81)) {
+    const code = answer.integer();
+    throw new IpaError('associationRefused', `the eUICC refused AddInitialEim with ${code}`, code);
+  }
+  return answer.enter().find(0x84) ? answer.integer() : undefined;
+}
+
+function readEimConfiguration(cursor: Cursor): EimConfiguration {
+  const found: EimConfiguration = {
+    eimId: '',
+    eimFqdn: undefined,
+    protocols: 0x80 >> Protocol.proprietary,
+    indirectProfileDownload: false,
+  };
+  cursor.enter();
+  while (cursor.next()) {
+    if (cursor.is(0x80)) found.eimId = utf8(cursor.value);
+    else if (cursor.is(0x81)) found.eimFqdn = utf8(cursor.value);
+    else if (cursor.is(0x87)) found.protocols = cursor.length > 1 ? cursor.value[1] : 0;
+    else if (cursor.is(0x89)) found.indirectProfileDownload = true;
+  }
+  cursor.leave();
+  return found;
+}

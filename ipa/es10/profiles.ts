@@ -1,0 +1,55 @@
+import type { Cursor } from '../tlv/index.js';
+import type { Es10 } from './es10.js';
+import { Es10Tag } from './tags.js';
+
+/**
+ * GetProfilesInfo, BF2D (es10.md §4.2).
+ * @param tagList wanted tags in full, for example [0x5A, 0x9F, 0x70]; the eUICC's default list where not given
+ * @returns a cursor on BF2D {A0 {E3 …}} or BF2D {81 error}: 1 incorrectInputValues, 11 profileChangeOngoing, 127
+ */
+export function getProfilesInfo(es10: Es10, tagList?: readonly number[]): Promise<Cursor> {
+  es10.request.clear().begin(Es10Tag.getProfilesInfo);
+  if (tagList) es10.request.primitive(0x5c, tagList);
+  es10.request.end();
+  return es10.call();
+}
+
+/** Is the enabled profile the Emergency Profile (9F7B)? Then packages and data requests are refused with ecallActive. */
+export async function isEmergencyProfileEnabled(es10: Es10): Promise<boolean> {
+  const list = await getProfilesInfo(es10, [0x9f, 0x70, 0x9f, 0x7b]);
+  if (!list.enter().nextIs(0xa0)) return false;
+  list.enter();
+  while (list.next()) {
+    if (!list.is(0xe3)) continue;
+    let enabled = false;
+    let emergency = false;
+    list.enter();
+    while (list.next()) {
+      if (list.is(0x9f70)) enabled = list.integer() === 1;
+      else if (list.is(0x9f7b)) emergency = list.integer() !== 0;
+    }
+    list.leave();
+    if (enabled && emergency) return true;
+  }
+  return false;
+}
+
+/** ICCID of the enabled profile, 10 bytes as in EF_ICCID, a copy; undefined when none is enabled. */
+export async function getEnabledIccid(es10: Es10): Promise<Uint8Array | undefined> {
+  const list = await getProfilesInfo(es10, [0x5a, 0x9f, 0x70]);
+  if (!list.enter().nextIs(0xa0)) return undefined;
+  list.enter();
+  while (list.next()) {
+    if (!list.is(0xe3)) continue;
+    let iccid: Uint8Array | undefined;
+    let enabled = false;
+    list.enter();
+    while (list.next()) {
+      if (list.is(0x5a)) iccid = list.value;
+      else if (list.is(0x9f70)) enabled = list.integer() === 1;
+    }
+    list.leave();
+    if (enabled && iccid) return iccid.slice();
+  }
+  return undefined;
+}

@@ -1,0 +1,26 @@
+/** Tags of ES10 requests; every response has the tag of its request (es10.md §3). */
+export const Es10Tag = {
+  getEuiccInfo1: 0xbf20,
+  getEuiccInfo2: 0xbf22,
+  listNotification: 0xbf28,
+  retrieveNotificationsList: 0xbf2b,
+  getProfilesInfo: 0xbf2d,
+  getEuiccChallenge: 0xbf2e,
+  notificationMetadata: 0xbf2f,
+  removeNotificationFromList: 0xbf30,
+  getEuiccConfiguredAddresses: 0xbf3c,
+  getEid: 0xbf3e,
+  getRat: 0xbf43,
+  loadEuiccPackage: 0xbf51,
+  getEimConfigurationData: 0xbf55,
+  getCerts: 0xbf56,
+  addInitialEim: 0xbf57,
+} as const;
+
+/** AID of the ISD-R (es10.md §1.2). */
+export const ISD_R = [
+  0xa0, 0x00, 0x00, 0x05, 0x59, 0x10, 0x10, 0xff, 0xff, 0xff, 0xff, 0x89, 0x00, 0x00, 0x01, 0x00,
+] as const;
+
+/** How long a function may take, in milliseconds (at.md §8). */
+export const Deadline = { ordinary: 10_000, signing: 30_000 } as const;
