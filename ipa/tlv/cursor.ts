@@ -4,7 +4,8 @@ import { MAX_DEPTH, TlvError } from './error.js';
  * Reads BER-TLV in place: no tree, no copy. A cursor stands on one element at a time; next() moves along the present
  * level, enter() and leave() change it.
  *
- * Definite lengths only (DER). Every view it returns shares the buffer's memory.
+ * Definite lengths only; lengths and integers longer than they need be are accepted, because cards send them. Every view
+ * it returns shares the buffer's memory.
  *
  * @throws TlvError and nothing else, whatever the bytes
  */
@@ -21,19 +22,24 @@ export class Cursor {
   #bytes: Uint8Array;
   #position = 0;
   #end = 0;
+  // Ends of the levels around the present one. It keeps its size: an array that shrinks is allocated anew.
   readonly #ends: number[] = [];
+  #depth = 0;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.#bytes = bytes;
     this.reset(bytes, start, end);
   }
 
-  /** Starts over on other bytes; spares a new object. */
+  /** Starts over on other bytes; spares a new object. @throws TlvError `badValue` for a range outside of `bytes` */
   reset(bytes: Uint8Array, start = 0, end = bytes.length): this {
+    // Written so that NaN fails too.
+    if (!(start >= 0 && start <= end && end <= bytes.length))
+      throw new TlvError('badValue', 'the range to read is not within the bytes', 0);
     this.#bytes = bytes;
     this.#position = start;
     this.#end = end;
-    this.#ends.length = 0;
+    this.#depth = 0;
     this.tag = 0;
     this.start = this.valueStart = this.valueEnd = start;
     return this;
@@ -54,8 +60,9 @@ export class Cursor {
     return this.#bytes.subarray(this.start, this.valueEnd);
   }
 
+  /** Number of elements entered and not left. */
   get depth(): number {
-    return this.#ends.length;
+    return this.#depth;
   }
 
   /** Moves to the next element of this level. @returns false at the end of the level */
@@ -127,32 +134,35 @@ export class Cursor {
 
   /** Goes into the present element: next() then moves along what it contains. */
   enter(): this {
-    if (this.#ends.length >= MAX_DEPTH) throw new TlvError('tooDeep', 'nested too deeply', this.start);
-    this.#ends.push(this.#end);
+    if (this.#depth >= MAX_DEPTH) throw new TlvError('tooDeep', 'nested too deeply', this.start);
+    this.#ends[this.#depth++] = this.#end;
     this.#end = this.valueEnd;
     this.#position = this.valueStart;
     return this;
   }
 
-  /** Goes back to the level of the last enter(), behind the element that was entered. */
+  /** Goes back to the level of the last enter(), behind the element that was entered; there is no present element then. */
   leave(): this {
-    const end = this.#ends.pop();
-    if (end === undefined) throw new TlvError('badValue', 'leave() without enter()', this.start);
-    this.#position = this.#end;
-    this.#end = end;
+    if (this.#depth === 0) throw new TlvError('badValue', 'leave() without enter()', this.start);
+    const at = this.#end;
+    this.#end = this.#ends[--this.#depth];
+    this.#position = this.start = this.valueStart = this.valueEnd = at;
+    this.tag = 0;
     return this;
   }
 
-  /** The value as INTEGER: two's complement, at most six bytes. */
+  /** The value as INTEGER: two's complement, at most eight bytes, and no further from 0 than Number.MAX_SAFE_INTEGER. */
   integer(): number {
     const bytes = this.#bytes;
     let at = this.valueStart;
     const end = this.valueEnd;
-    if (at >= end || end - at > 6)
-      throw new TlvError('badValue', 'not an INTEGER of one to six bytes', this.start);
+    if (at >= end || end - at > 8)
+      throw new TlvError('badValue', 'not an INTEGER of one to eight bytes', this.start);
     let value = bytes[at++];
     if (value >= 0x80) value -= 0x100;
     while (at < end) value = value * 256 + bytes[at++];
+    if (!Number.isSafeInteger(value))
+      throw new TlvError('badValue', 'an INTEGER is beyond 53 bits', this.start);
     return value;
   }
 

@@ -1,7 +1,7 @@
 import { XsIpaError } from '../../hal/contracts/error.js';
 
 export type TlvErrorCode =
-  /** The bytes end inside a tag, a length or a value. */
+  /** The bytes end inside a tag or a length. */
   | 'truncated'
   /** Length byte 80. */
   | 'indefiniteLength'
@@ -15,7 +15,7 @@ export type TlvErrorCode =
   | 'tooDeep'
   /** Another tag than the one that must stand here. */
   | 'wrongTag'
-  /** A value that does not fit its type. */
+  /** A value that does not fit its type, or a call out of order. */
   | 'badValue'
   /** A message longer than the buffer may grow. */
   | 'overflow';

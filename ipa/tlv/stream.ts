@@ -6,7 +6,7 @@ export const Found = {
   nothing: 0,
   /** Tag and length of an element: `tag`, `length`, `depth`. Call enter() to see what it contains one by one. */
   header: 1,
-  /** A piece of the value of an element that was not entered: `data`. */
+  /** A piece of the value of an element that was not entered: `data`, valid until the next call. */
   data: 2,
   /** The element at `depth` is complete; `tag` is its tag. */
   end: 3,
@@ -27,7 +27,7 @@ export type Found = (typeof Found)[keyof typeof Found];
  */
 export class TlvStream {
   tag = 0;
-  /** Length of the value of the element whose header or end was found. */
+  /** Length of the value of the element that was found. */
   length = 0;
   /** 0 for the outermost elements. */
   depth = 0;
@@ -42,16 +42,17 @@ export class TlvStream {
   #step = 0;
   #tagBytes = 0;
   #lengthBytes = 0;
+  // Of the open elements, outermost first. They keep their size: an array that shrinks is allocated anew.
   readonly #tags: number[] = [];
   readonly #lengths: number[] = [];
   readonly #remaining: number[] = [];
+  #open = 0;
   #entered = 0;
 
   reset(): this {
     this.tag = this.length = this.depth = this.consumed = 0;
     this.data = this.#piece = undefined;
-    this.#at = this.#step = this.#tagBytes = this.#lengthBytes = this.#entered = 0;
-    this.#tags.length = this.#lengths.length = this.#remaining.length = 0;
+    this.#at = this.#step = this.#tagBytes = this.#lengthBytes = this.#open = this.#entered = 0;
     return this;
   }
 
@@ -66,31 +67,35 @@ export class TlvStream {
 
   /** True between elements of the outermost level: where a message may end. */
   get complete(): boolean {
-    return this.#tags.length === 0 && this.#step === 0;
+    return this.#open === 0 && this.#step === 0;
   }
 
   /** After `header`: what the element contains is found one by one. */
   enter(): void {
-    if (this.#step !== 4 || this.#entered !== this.#tags.length - 1) {
+    const last = this.#open - 1;
+    if (this.#step !== 4 || this.#entered !== last || this.#remaining[last] !== this.#lengths[last]) {
       throw new TlvError('badValue', 'enter() is only for the header just found', this.consumed);
     }
-    if (this.#tags.length > MAX_DEPTH) throw new TlvError('tooDeep', 'nested too deeply', this.consumed);
+    if (last >= MAX_DEPTH) throw new TlvError('tooDeep', 'nested too deeply', this.consumed);
     this.#entered++;
     this.#step = 0;
   }
 
   next(): Found {
-    const open = this.#tags.length;
+    const open = this.#open;
     // A value or an entered element that is used up ends, whether bytes wait or not.
     if (open > 0 && this.#remaining[open - 1] === 0 && (this.#step === 4 || this.#step === 0))
       return this.#close();
     const piece = this.#piece;
-    if (!piece || this.#at >= piece.length) return Found.nothing;
-    if (this.#step === 4) return this.#value(piece);
-    while (this.#at < piece.length) {
-      const byte = piece[this.#at];
-      this.#take(1);
-      if (this.#header(byte)) return Found.header;
+    if (piece) {
+      if (this.#step === 4 && this.#at < piece.length) return this.#value(piece);
+      while (this.#at < piece.length) {
+        const byte = piece[this.#at];
+        this.#take();
+        if (this.#header(byte)) return Found.header;
+      }
+      // The piece belongs to whoever fed it; holding on to it would keep its memory.
+      this.#piece = this.data = undefined;
     }
     return Found.nothing;
   }
@@ -131,49 +136,50 @@ export class TlvStream {
   }
 
   #opened(): boolean {
-    const open = this.#tags.length;
+    const open = this.#open;
     if (open > 0 && this.length > this.#remaining[open - 1]) {
       throw new TlvError('lengthBeyond', 'a length leads beyond the enclosing element', this.consumed);
     }
     this.depth = open;
-    this.#tags.push(this.tag);
-    this.#lengths.push(this.length);
-    this.#remaining.push(this.length);
+    this.#tags[open] = this.tag;
+    this.#lengths[open] = this.#remaining[open] = this.length;
+    this.#open++;
     this.#step = 4;
     return true;
   }
 
   #value(piece: Uint8Array): Found {
-    const open = this.#tags.length;
-    const count = Math.min(piece.length - this.#at, this.#remaining[open - 1]);
+    const last = this.#open - 1;
+    const remaining = this.#remaining;
+    const count = Math.min(piece.length - this.#at, remaining[last]);
     this.data = piece.subarray(this.#at, this.#at + count);
-    this.depth = open - 1;
-    this.tag = this.#tags[open - 1];
-    this.#remaining[open - 1] -= count;
-    // The element's own share is taken off here; those around it lose it in #take.
+    this.depth = last;
+    this.tag = this.#tags[last];
+    this.length = this.#lengths[last];
     this.#at += count;
     this.consumed += count;
-    for (let i = 0; i < open - 1; i++) this.#remaining[i] -= count;
+    for (let i = 0; i <= last; i++) remaining[i] -= count;
     return Found.data;
   }
 
-  #take(count: number): void {
-    this.#at += count;
-    this.consumed += count;
+  /** One byte of a header goes off everything that is open. */
+  #take(): void {
+    this.#at++;
+    this.consumed++;
     const remaining = this.#remaining;
-    for (let i = 0; i < remaining.length; i++) {
-      if (remaining[i] < count)
-        throw new TlvError('lengthBeyond', 'a header leads beyond the enclosing element', this.consumed);
-      remaining[i] -= count;
-    }
+    const open = this.#open;
+    // What encloses an element has at least as many bytes left as the element itself.
+    if (open > 0 && remaining[open - 1] === 0)
+      throw new TlvError('lengthBeyond', 'a header leads beyond the enclosing element', this.consumed);
+    for (let i = 0; i < open; i++) remaining[i]--;
   }
 
   #close(): Found {
-    if (this.#step === 0 && this.#entered === this.#tags.length) this.#entered--;
-    this.tag = this.#tags.pop() as number;
-    this.length = this.#lengths.pop() as number;
-    this.#remaining.pop();
-    this.depth = this.#tags.length;
+    const last = --this.#open;
+    if (this.#entered > last) this.#entered = last;
+    this.tag = this.#tags[last];
+    this.length = this.#lengths[last];
+    this.depth = last;
     this.#step = 0;
     return Found.end;
   }

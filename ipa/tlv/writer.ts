@@ -7,14 +7,16 @@ import { MAX_DEPTH, TlvError } from './error.js';
  *
  * It is a ByteSink: a card's answer is collected in it as it arrives.
  *
- * @throws TlvError `overflow` when a message would become longer than `limit`
+ * @throws TlvError `overflow` when a message would become longer than `limit`; only clear() makes sense then
  */
 export class Writer implements ByteSink {
   length = 0;
   #bytes: Uint8Array;
   readonly #limit: number;
   readonly #initial: number;
+  // Where the contents of the open elements start. It keeps its size: an array that shrinks is allocated anew.
   readonly #open: number[] = [];
+  #depth = 0;
 
   /**
    * @param capacity bytes to start with, and to go back to after release()
@@ -34,7 +36,7 @@ export class Writer implements ByteSink {
   /** Empties the buffer; its memory stays. */
   clear(): this {
     this.length = 0;
-    this.#open.length = 0;
+    this.#depth = 0;
     return this;
   }
 
@@ -46,8 +48,10 @@ export class Writer implements ByteSink {
 
   /** Takes back everything behind `length`, which must be a former value of {@link length} at the same level. */
   truncate(length: number): void {
+    if (!(length >= 0 && length <= this.length))
+      throw new TlvError('badValue', 'truncate() cannot lengthen', this.length);
     this.length = length;
-    while (this.#open.length > 0 && this.#open[this.#open.length - 1] > length) this.#open.pop();
+    while (this.#depth > 0 && this.#open[this.#depth - 1] > length) this.#depth--;
   }
 
   /** Appends bytes as they are. */
@@ -65,17 +69,17 @@ export class Writer implements ByteSink {
 
   /** Opens a constructed element. */
   begin(tag: number): this {
-    if (this.#open.length >= MAX_DEPTH) throw new TlvError('tooDeep', 'nested too deeply', this.length);
+    if (this.#depth >= MAX_DEPTH) throw new TlvError('tooDeep', 'nested too deeply', this.length);
     this.#tag(tag);
     this.byte(0);
-    this.#open.push(this.length);
+    this.#open[this.#depth++] = this.length;
     return this;
   }
 
   /** Closes the element of the last begin(). */
   end(): this {
-    const start = this.#open.pop();
-    if (start === undefined) throw new TlvError('badValue', 'end() without begin()', this.length);
+    if (this.#depth === 0) throw new TlvError('badValue', 'end() without begin()', this.length);
+    const start = this.#open[--this.#depth];
     const length = this.length - start;
     const more = lengthOfLength(length) - 1;
     if (more > 0) {
@@ -100,6 +104,7 @@ export class Writer implements ByteSink {
 
   /** INTEGER under `tag`, minimal two's complement (es10.md T10). */
   integer(tag: number, value: number): this {
+    if (!Number.isSafeInteger(value)) throw new TlvError('badValue', 'not a safe integer', this.length);
     let size = 1;
     for (let limit = 0x80; value >= limit || value < -limit; limit *= 256) size++;
     this.#tag(tag);
@@ -122,6 +127,8 @@ export class Writer implements ByteSink {
 
   /** Only tag and length; the value follows with write(). */
   header(tag: number, length: number): this {
+    if (!(length >= 0 && length <= 0xffffffff))
+      throw new TlvError('badValue', 'a length fits in four bytes', this.length);
     this.#tag(tag);
     this.#length(length);
     return this;

@@ -1,0 +1,83 @@
+import { Cursor, equal, type Writer } from '../tlv/index.js';
+import type { Es10 } from './es10.js';
+import { Deadline } from './tags.js';
+
+/** LoadEuiccPackage, BF51 (es10.md §4.6): the package goes in and the result comes out byte for byte. */
+export function loadEuiccPackage(es10: Es10, euiccPackageRequest: Uint8Array, into: Writer): Promise<void> {
+  return es10.relay(euiccPackageRequest, into, Deadline.signing);
+}
+
+/** What the IPA needs to know of an EuiccPackageResult (esipa.md §5.4). Views into the result. */
+export interface PackageResult {
+  /** `executed`: stored on the eUICC until removed. The refusals are not stored. */
+  kind: 'executed' | 'refused' | 'refusedUnsigned';
+  eimId: Uint8Array | undefined;
+  counterValue: number;
+  /** Only for `executed`; −1 otherwise. */
+  seqNumber: number;
+  /** A profile was enabled or disabled: the card is about to be reset. */
+  profileChanged: boolean;
+}
+
+const ENABLE_RESULT = 0x83;
+const DISABLE_RESULT = 0x84;
+const ROLLBACK_RESULT = 0x8c;
+
+/**
+ * Reads an EuiccPackageResult in place. The alternative tag may be missing (open-questions.md Q6).
+ * @param result the element BF51 …
+ * @throws TlvError when it cannot be read
+ */
+export function readPackageResult(result: Uint8Array): PackageResult {
+  const found: PackageResult = {
+    kind: 'executed',
+    eimId: undefined,
+    counterValue: -1,
+    seqNumber: -1,
+    profileChanged: false,
+  };
+  const cursor = new Cursor(result).expect(0xbf51).enter();
+  cursor.next();
+  if (cursor.is(0xa2)) found.kind = 'refusedUnsigned';
+  else if (cursor.is(0xa1)) found.kind = 'refused';
+  if (!cursor.is(0x30)) cursor.enter();
+  if (found.kind !== 'refusedUnsigned') {
+    if (cursor.tag !== 0x30) cursor.expect(0x30);
+    cursor.enter();
+  }
+  while (cursor.next()) {
+    if (cursor.is(0x80)) found.eimId = cursor.value;
+    else if (cursor.is(0x81)) found.counterValue = cursor.integer();
+    else if (cursor.is(0x83)) found.seqNumber = cursor.integer();
+    else if (cursor.is(0x30)) {
+      cursor.enter();
+      while (cursor.next()) {
+        const changes = cursor.is(ENABLE_RESULT) || cursor.is(DISABLE_RESULT) || cursor.is(ROLLBACK_RESULT);
+        if (changes && cursor.length > 0 && cursor.integer() === 0) found.profileChanged = true;
+      }
+      cursor.leave();
+    }
+  }
+  return found;
+}
+
+/**
+ * Finds the stored result of a package among A2 {BF51 …}.
+ * @param list a cursor on the A2 element
+ * @returns view of the BF51 element, undefined when there is none
+ */
+export function findPackageResult(
+  list: Cursor,
+  eimId: Uint8Array,
+  counterValue: number,
+): Uint8Array | undefined {
+  list.enter();
+  while (list.next()) {
+    if (!list.is(0xbf51)) continue;
+    const result = readPackageResult(list.element);
+    if (result.counterValue === counterValue && result.eimId && equal(result.eimId, eimId))
+      return list.element;
+  }
+  list.leave();
+  return undefined;
+}

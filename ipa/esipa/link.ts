@@ -1,0 +1,57 @@
+import { XsIpaError } from '../../hal/contracts/index.js';
+
+/** The way to an eIM failed. */
+export class LinkError extends XsIpaError {
+  override readonly name = 'LinkError';
+
+  constructor(code: 'notConnected' | 'noAnswer' | 'tooLong' | 'closed' | 'refused', message: string) {
+    super(code, message);
+  }
+}
+
+/** What an answer must be for exchange() to take it; others are dropped and counted. */
+export type Accept = (message: Uint8Array) => boolean;
+
+/**
+ * The way to one eIM over one transport. It reconnects by itself while it is resumed; exchange() and send() wait for that.
+ *
+ * One exchange at a time. Messages are sent at least once; what arrives twice is dropped here (docs/mqtt-binding.md).
+ */
+export interface EsipaLink {
+  readonly eimId: string;
+  readonly connected: boolean;
+  /** Starts connecting, or goes on after suspend(). */
+  resume(): void;
+  /** The network is gone: stops trying and gives the connection up. Nothing that was queued is lost. */
+  suspend(): void;
+  /**
+   * Sends one ESipa message and waits for its answer.
+   * @param request must not change until the answer is there
+   * @returns the answer; valid until the next exchange
+   * @throws LinkError `noAnswer`, `closed`
+   */
+  exchange(request: Uint8Array, accept: Accept): Promise<Uint8Array>;
+  /** Hands over a message that has no answer; resolves when the other side has it. */
+  send(message: Uint8Array): Promise<void>;
+  /** Called when an injected package waits in takeInjection(). */
+  onInjection: (() => void) | undefined;
+  /** The oldest injected message (BF4E …), a copy; undefined when none waits. */
+  takeInjection(): Uint8Array | undefined;
+  /** Gives up for good. Idempotent; open exchanges fail with `closed`. */
+  close(): void;
+}
+
+/** Lengths and times of a link. */
+export interface LinkTimes {
+  /** Milliseconds to wait for an answer before the same message is sent again. */
+  answer: number;
+  /** How often a message is sent before exchange() fails. */
+  attempts: number;
+  /** First and longest pause before a new connection, milliseconds; doubled each time, with jitter. */
+  backOff: number;
+  backOffLimit: number;
+}
+
+export function defaultTimes(): LinkTimes {
+  return { answer: 30_000, attempts: 3, backOff: 1_000, backOffLimit: 300_000 };
+}

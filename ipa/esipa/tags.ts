@@ -1,0 +1,52 @@
+/** First tags of ESipa messages; request and response share one (esipa.md §1). */
+export const EsipaTag = {
+  handleNotification: 0xbf3d,
+  transferEimPackage: 0xbf4e,
+  getEimPackage: 0xbf4f,
+  provideEimPackageResult: 0xbf50,
+  /** Inside the above. */
+  euiccPackage: 0xbf51,
+  ipaEuiccData: 0xbf52,
+  eimAcknowledgements: 0xbf53,
+  profileDownloadTrigger: 0xbf54,
+} as const;
+
+/** Names of the messages for people: the first by the IPA, the second by the eIM. */
+export const EsipaName: { readonly [tag: number]: readonly [fromIpa: string, fromEim: string] } = {
+  48957: ['HandleNotificationEsipa', '-'],
+  48974: ['TransferEimPackageResponse', 'TransferEimPackageRequest'],
+  48975: ['GetEimPackageRequest', 'GetEimPackageResponse'],
+  48976: ['ProvideEimPackageResult', 'ProvideEimPackageResultResponse'],
+};
+
+/** GetEimPackageResponse.eimPackageError (esipa.md §2.1). */
+export const EimPackageError = {
+  noEimPackageAvailable: 1,
+  eidNotFound: 2,
+  invalidEid: 3,
+  missingEid: 4,
+  undefinedError: 127,
+} as const;
+
+/** EimPackageResultResponseError and TransferEimPackageResponse.eimPackageError (esipa.md §2.2, §2.3). */
+export const PackageFault = { invalidPackageFormat: 1, unknownPackage: 2, undefinedError: 127 } as const;
+
+/** IpaEuiccDataResponse error codes (esipa.md §3.2). */
+export const DataError = {
+  incorrectTagList: 1,
+  euiccCiPKIdNotFound: 5,
+  ecallActive: 104,
+  undefinedError: 127,
+} as const;
+
+/** StateChangeCause (esipa.md §2.1). */
+export const StateChangeCause = {
+  otherEim: 0,
+  fallback: 1,
+  emergencyProfile: 2,
+  local: 3,
+  reset: 4,
+  immediateEnableProfile: 5,
+  deviceChange: 6,
+  undefined: 127,
+} as const;
