@@ -1,0 +1,222 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  alternativeNames,
+  attributeOf,
+  authorityKeyId,
+  type Certificate,
+  isCa,
+  oids,
+  parseCertificate,
+  policiesOf,
+  rolePrefix,
+  subjectKeyId,
+} from './certificate.js';
+import { context, octets, oid, sequence, unsigned } from './der.js';
+import { PkiError } from './error.js';
+import { publicPoint } from './signature.js';
+import type { EimCredentials, Pki } from './types.js';
+import { isChainProblem, verifyEuiccChain } from './verify.js';
+
+/** Writes PEM files: every certificate, and the keys of eUICC and eIMs (PKCS#8, readable by the owner only). */
+export function savePki(dir: string, pki: Pki): void {
+  mkdirSync(dir, { recursive: true });
+  const write = (name: string, label: string, der: Uint8Array, mode = 0o644) =>
+    writeFileSync(join(dir, name), pem(label, der), { mode });
+  pki.ciCertificates.forEach((ci, i) => {
+    write(i ? `ci-${i + 1}.crt.pem` : 'ci.crt.pem', 'CERTIFICATE', ci);
+  });
+  write('eum.crt.pem', 'CERTIFICATE', pki.euicc.eumCertificate);
+  write('euicc.crt.pem', 'CERTIFICATE', pki.euicc.certificate);
+  write('euicc.key.pem', 'PRIVATE KEY', pkcs8(pki.euicc.privateKey), 0o600);
+  pki.eims.forEach((eim, i) => {
+    write(`eim-${i + 1}.crt.pem`, 'CERTIFICATE', eim.certificate);
+    write(`eim-${i + 1}.key.pem`, 'PRIVATE KEY', pkcs8(eim.privateKey), 0o600);
+  });
+}
+
+interface Found<T> {
+  file: string;
+  value: T;
+}
+
+/**
+ * Reads a folder of PEM or DER files. What a file is follows from its content: policies, key identifiers and which key
+ * fits which certificate; names do not matter. Certificates of other roles (SM-DP+, TLS, …) and their keys are left
+ * alone, files that are neither certificates nor keys too.
+ *
+ * @throws PkiError with the file and what is wrong with it
+ */
+export function loadPki(dir: string): Pki {
+  const certificates: Found<Certificate>[] = [];
+  const keys: Found<Uint8Array>[] = [];
+  let names: string[];
+  try {
+    names = readdirSync(dir, { withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => entry.name)
+      .sort();
+  } catch (cause) {
+    throw new PkiError('incomplete', `${dir} is not a folder that can be read`, { cause });
+  }
+  for (const file of names) sortOut(file, readFileSync(join(dir, file)), certificates, keys);
+
+  const role = (id: string) => certificates.filter(({ value }) => policiesOf(value).includes(id));
+  const cis = role(oids.roleCi);
+  const eums = role(oids.roleEum);
+  const euicc = only(role(oids.roleEuicc), 'eUICC certificate (policy id-rspRole-euicc)', dir);
+  if (cis.length === 0)
+    throw new PkiError('incomplete', `${dir} has no CI certificate (policy id-rspRole-ci)`);
+
+  for (const key of keys) {
+    if (!certificates.some(({ value }) => fits(key.value, value))) {
+      throw new PkiError('incomplete', `${key.file} does not belong to any certificate in ${dir}`);
+    }
+  }
+  const keyOf = (certificate: Found<Certificate>) =>
+    keys.find((key) => fits(key.value, certificate.value))?.value;
+
+  const issuer = authorityKeyId(euicc.value);
+  const eum = eums.find(({ value }) => same(subjectKeyId(value), issuer));
+  if (!eum)
+    throw new PkiError('incomplete', `${dir} has no EUM certificate with the key that ${euicc.file} names`);
+  const privateKey = keyOf(euicc);
+  if (!privateKey) throw new PkiError('incomplete', `${dir} has no private key for ${euicc.file}`);
+  const eid = eidOf(euicc);
+  const ciCertificates = cis.map(({ value }) => value.der);
+  try {
+    verifyEuiccChain({ euicc: euicc.value.der, eum: eum.value.der, cis: ciCertificates, eid });
+  } catch (cause) {
+    if (!isChainProblem(cause)) throw cause;
+    throw new PkiError('incomplete', `the chain of ${euicc.file} and ${eum.file} fails: ${cause.message}`, {
+      cause,
+    });
+  }
+
+  const eims: EimCredentials[] = [];
+  for (const candidate of certificates) {
+    // An eIM has no role policy; a CA next to it is the issuer of an eIM certificate, not an eIM.
+    if (policiesOf(candidate.value).some((id) => id.startsWith(rolePrefix)) || isCa(candidate.value))
+      continue;
+    const key = keyOf(candidate);
+    if (!key)
+      throw new PkiError('incomplete', `${dir} has no private key for the eIM certificate ${candidate.file}`);
+    eims.push(eimOf(candidate, key));
+  }
+  const ciKeyId = authorityKeyId(eum.value)!;
+  return {
+    ciCertificates,
+    euicc: { eid, privateKey, certificate: euicc.value.der, eumCertificate: eum.value.der, ciKeyId },
+    eims,
+  };
+}
+
+function sortOut(
+  file: string,
+  content: Buffer,
+  certificates: Found<Certificate>[],
+  keys: Found<Uint8Array>[],
+): void {
+  const text = content.toString('latin1');
+  const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g)];
+  try {
+    if (blocks.length > 0) {
+      for (const [, label, base64] of blocks) {
+        const der = Buffer.from(base64.replace(/^.*:.*$/gm, ''), 'base64');
+        if (label.endsWith('CERTIFICATE')) certificates.push({ file, value: parseCertificate(der) });
+        else if (label === 'ENCRYPTED PRIVATE KEY' || base64.includes('ENCRYPTED')) {
+          throw new PkiError('malformed', 'the key is encrypted; store it without a passphrase');
+        } else if (label.endsWith('PRIVATE KEY')) keys.push({ file, value: scalarOf(der) });
+      }
+    } else if (content[0] === 0x30) {
+      // A private key starts with its version, a certificate with the SEQUENCE to be signed.
+      const body = 2 + (content[1] > 0x80 ? content[1] & 0x7f : 0);
+      if (content[body] === 0x02) keys.push({ file, value: scalarOf(content) });
+      else certificates.push({ file, value: parseCertificate(content) });
+    } else if (/\.(der|pem|crt|cer|key|p8)$/i.test(file)) {
+      throw new PkiError('malformed', 'neither PEM nor DER');
+    }
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    throw new PkiError('malformed', `${file}: ${detail}`, { cause });
+  }
+}
+
+/** P-256 scalar of a PKCS#8 or SEC1 private key. */
+function scalarOf(der: Buffer): Uint8Array {
+  let key: KeyObject | undefined;
+  for (const type of ['pkcs8', 'sec1'] as const) {
+    try {
+      key = createPrivateKey({ key: der, format: 'der', type });
+      break;
+    } catch {
+      // the other form
+    }
+  }
+  if (!key) throw new PkiError('malformed', 'neither a PKCS#8 nor a SEC1 private key');
+  const jwk = key.asymmetricKeyType === 'ec' ? key.export({ format: 'jwk' }) : undefined;
+  if (jwk?.crv !== 'P-256' || !jwk.d)
+    throw new PkiError('unsupportedKey', 'only NIST P-256 keys are supported');
+  return Uint8Array.from(Buffer.from(jwk.d, 'base64url'));
+}
+
+/** PKCS#8 around a P-256 scalar, whole DER. */
+export function pkcs8(privateKey: Uint8Array): Uint8Array {
+  const inner = sequence(unsigned(1), octets(privateKey));
+  return sequence(unsigned(0), sequence(oid(oids.ecPublicKey), oid(oids.p256)), octets(inner));
+}
+
+/** SEC1 around a P-256 scalar, whole DER. */
+export function sec1(privateKey: Uint8Array): Uint8Array {
+  return sequence(unsigned(1), octets(privateKey), context(0, oid(oids.p256)));
+}
+
+export function pem(label: string, der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+}
+
+function eimOf({ file, value }: Found<Certificate>, privateKey: Uint8Array): EimCredentials {
+  const names = alternativeNames(value);
+  const marked = /^eim ([123]) (.+)$/s.exec(attributeOf(value.subject, oids.description) ?? '');
+  const eimId = marked?.[2] ?? attributeOf(value.subject, oids.commonName) ?? names.dns[0] ?? names.oids[0];
+  if (!eimId) throw new PkiError('incomplete', `${file} names no eIM: a common name or a dNSName is needed`);
+  const eimFqdn = names.dns[0] ?? eimId;
+  const guess = /^[012](\.\d+)+$/.test(eimId) ? 1 : eimId === eimFqdn ? 2 : 3;
+  return {
+    eimId,
+    eimIdType: marked ? (Number(marked[1]) as 1 | 2 | 3) : guess,
+    eimFqdn,
+    privateKey,
+    publicKey: value.spki,
+    certificate: value.der,
+  };
+}
+
+function eidOf({ file, value }: Found<Certificate>): Uint8Array {
+  const digits = attributeOf(value.subject, oids.serialNumber) ?? '';
+  if (!/^\d{32}$/.test(digits))
+    throw new PkiError('malformed', `${file}: the subject has no EID of 32 digits`);
+  return Uint8Array.from(Buffer.from(digits, 'hex'));
+}
+
+function only<T>(found: Found<T>[], what: string, dir: string): Found<T> {
+  if (found.length === 1) return found[0];
+  const list = found.map(({ file }) => file).join(', ');
+  throw new PkiError(
+    'incomplete',
+    found.length ? `more than one ${what} in ${dir}: ${list}` : `${dir} has no ${what}`,
+  );
+}
+
+function fits(privateKey: Uint8Array, certificate: Certificate): boolean {
+  return same(publicPoint(privateKey), certificate.publicKey);
+}
+
+function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a !== undefined && b !== undefined && Buffer.compare(a, b) === 0;
+}
