@@ -1,0 +1,4 @@
+export * from './dispatcher.js';
+export * from './link.js';
+export * from './messages.js';
+export * from './tags.js';
