@@ -17,10 +17,13 @@ export interface PackageResult {
   seqNumber: number;
   /** A profile was enabled or disabled: the card is about to be reset. */
   profileChanged: boolean;
+  /** A profile was enabled, disabled or deleted: there may be notifications. */
+  notifies: boolean;
 }
 
 const ENABLE_RESULT = 0x83;
 const DISABLE_RESULT = 0x84;
+const DELETE_RESULT = 0x85;
 const ROLLBACK_RESULT = 0x8c;
 
 /**
@@ -35,6 +38,7 @@ export function readPackageResult(result: Uint8Array): PackageResult {
     counterValue: -1,
     seqNumber: -1,
     profileChanged: false,
+    notifies: false,
   };
   const cursor = new Cursor(result).expect(0xbf51).enter();
   cursor.next();
@@ -53,7 +57,10 @@ export function readPackageResult(result: Uint8Array): PackageResult {
       cursor.enter();
       while (cursor.next()) {
         const changes = cursor.is(ENABLE_RESULT) || cursor.is(DISABLE_RESULT) || cursor.is(ROLLBACK_RESULT);
-        if (changes && cursor.length > 0 && cursor.integer() === 0) found.profileChanged = true;
+        if (!changes && !cursor.is(DELETE_RESULT)) continue;
+        if (cursor.length === 0 || cursor.integer() !== 0) continue;
+        found.notifies = true;
+        if (changes) found.profileChanged = true;
       }
       cursor.leave();
     }

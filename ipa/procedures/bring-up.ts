@@ -1,0 +1,65 @@
+import { IpaError } from '../error.js';
+import {
+  addInitialEim,
+  type EimConfiguration,
+  getEid,
+  getEimConfigurationData,
+  getEuiccInfo2,
+  readCapabilities,
+} from '../es10/index.js';
+import type { IpaContext } from './context.js';
+
+/** Modem and eUICC from nothing to "EID and capabilities are known" (procedures.md §1, steps 1–3). */
+export async function bringUp(context: IpaContext): Promise<void> {
+  const { modem, es10, settings } = context;
+  context.enter('starting');
+  await modem.start();
+  if (!(await modem.waitSimReady(settings.simReadyDeadline))) {
+    throw new IpaError(
+      'notIotEuicc',
+      'the modem reports no usable card; check that the eUICC is inserted and needs no PIN',
+    );
+  }
+  await context.openIsdR();
+  context.eid = await context.onCard(() => getEid(es10));
+  context.observe?.({ event: 'eid', eid: context.eid });
+  await readInfo(context);
+  if (context.capabilities.ipaeActive) {
+    // TERMINAL CAPABILITY has said that an IPAd is here; a reset makes the eUICC act on it (es10.md §1.8).
+    await modem.resetSim();
+    await modem.waitSimReady(settings.simReadyDeadline);
+    await context.openIsdR();
+    await readInfo(context);
+    if (context.capabilities.ipaeActive)
+      throw new IpaError('notIotEuicc', 'the IPA inside the eUICC stays active; disable it');
+  }
+  if (!context.capabilities.iot) {
+    throw new IpaError(
+      'notIotEuicc',
+      'EUICCInfo2 has no iotSpecificInfo: the card is a consumer eUICC, not one of SGP.32',
+    );
+  }
+}
+
+async function readInfo(context: IpaContext): Promise<void> {
+  context.capabilities = readCapabilities(await context.onCard(() => getEuiccInfo2(context.es10)));
+}
+
+/**
+ * Associated eIMs; if there is none, associates the one that is provided (procedures.md §1, steps 4 and 5).
+ * @param initialEim EimConfigurationData, `30 …`
+ * @returns empty when there is none and none is provided
+ */
+export async function associate(
+  context: IpaContext,
+  initialEim: Uint8Array | undefined,
+): Promise<EimConfiguration[]> {
+  const { es10 } = context;
+  let eims = await context.onCard(() => getEimConfigurationData(es10));
+  if (eims.length === 0 && initialEim) {
+    await addInitialEim(es10, initialEim);
+    eims = await context.onCard(() => getEimConfigurationData(es10));
+  }
+  context.observe?.({ event: 'associated', eimIds: eims.map((eim) => eim.eimId) });
+  return eims;
+}

@@ -1,0 +1,156 @@
+import { type Modem, type Observer, type Platform, UiccError } from '../../hal/contracts/index.js';
+import type { EimConfiguration } from '../es10/index.js';
+import { Es10, type EuiccCapabilities, ISD_R } from '../es10/index.js';
+import type { EsipaLink } from '../esipa/index.js';
+import type { IpaEvent, IpaState } from '../events.js';
+import { equal, Writer } from '../tlv/index.js';
+
+/** Times and limits of an IPA, milliseconds and bytes. */
+export interface IpaSettings {
+  /** Between two polls of an eIM. */
+  pollInterval: number;
+  /** Most packages fetched in one poll: survives an eIM that always has one more. */
+  pollRounds: number;
+  simReadyDeadline: number;
+  /** How long the modem may take to notice a REFRESH by itself before the IPA resets the card. */
+  refreshDeadline: number;
+  registrationDeadline: number;
+  /** Attempts to reach the ISD-R after a reset, and the pause between them. */
+  openAttempts: number;
+  openPause: number;
+  /** First and longest pause after a failure; doubled each time, with jitter. */
+  backOff: number;
+  backOffLimit: number;
+  /** Longest ESipa message the IPA builds. */
+  messageLimit: number;
+  /** The links run over this modem's data connection: without registration there is nothing to try. */
+  networkThroughModem: boolean;
+}
+
+export function defaultSettings(): IpaSettings {
+  return {
+    pollInterval: 3_600_000,
+    pollRounds: 16,
+    simReadyDeadline: 30_000,
+    refreshDeadline: 15_000,
+    registrationDeadline: 300_000,
+    openAttempts: 10,
+    openPause: 1_500,
+    backOff: 5_000,
+    backOffLimit: 900_000,
+    messageLimit: 32_768,
+    networkThroughModem: true,
+  };
+}
+
+/** One eIM the IPA serves. */
+export interface EimSession {
+  configuration: EimConfiguration;
+  link: EsipaLink;
+  /** rPLMN the eIM was last told, so that it is sent only when it changed. */
+  reportedPlmn: Uint8Array | undefined;
+  /** Transactions the eIM has acknowledged, newest last: their packages are duplicates when they come again. */
+  handled: Uint8Array[];
+  /** Results sent by injection and not acknowledged yet. */
+  awaiting: { seqNumber: number; eimTransactionId: Uint8Array | undefined }[];
+}
+
+/** What the procedures share. Buffers are made once; what stands in them is valid until the next procedure step. */
+export class IpaContext {
+  readonly modem: Modem;
+  readonly es10: Es10;
+  readonly platform: Platform;
+  readonly settings: IpaSettings;
+  readonly observe: Observer<IpaEvent> | undefined;
+  /** The ESipa message on its way out. */
+  readonly message: Writer;
+  /** The EuiccPackageResult in hand. */
+  readonly result = new Writer(256, 16_384);
+  eid: Uint8Array = new Uint8Array(0);
+  capabilities: EuiccCapabilities = {
+    iot: false,
+    ipaeActive: false,
+    ecallSupported: false,
+    fallbackSupported: false,
+  };
+  sessions: EimSession[] = [];
+  /** The eUICC may hold results (or notifications) that no eIM has acknowledged. True at start: nobody knows. */
+  resultsPending = true;
+  notificationsPending = true;
+  rPlmn: Uint8Array | undefined;
+  state: IpaState = 'stopped';
+
+  constructor(
+    modem: Modem,
+    platform: Platform,
+    settings: IpaSettings,
+    observe?: Observer<IpaEvent>,
+    blockSize?: number,
+  ) {
+    this.modem = modem;
+    this.platform = platform;
+    this.settings = settings;
+    this.observe = observe;
+    this.es10 = new Es10(modem.uicc, { blockSize });
+    this.message = new Writer(512, settings.messageLimit);
+  }
+
+  enter(state: IpaState): void {
+    if (state === this.state) return;
+    const from = this.state;
+    this.state = state;
+    this.observe?.({ event: 'state', state, from });
+  }
+
+  fail(where: string, error: { code: string; message: string }, retryIn?: number): void {
+    this.observe?.({ event: 'failure', where, code: error.code, detail: error.message, retryIn });
+  }
+
+  pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.platform.timer.set(resolve, milliseconds);
+    });
+  }
+
+  /**
+   * Reaches the ISD-R: TERMINAL CAPABILITY, channel, SELECT. After a reset the modem reads the card first and refuses
+   * for a while, so this is tried several times (at.md §6).
+   */
+  async openIsdR(): Promise<void> {
+    const { openAttempts, openPause } = this.settings;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.modem.uicc.open(ISD_R);
+        return;
+      } catch (error) {
+        if (!(error instanceof UiccError) || error.code === 'closed') throw error;
+        // A modem that still initialises the card says the same as a card without ISD-R, but not for long.
+        const most = error.code === 'noApplication' ? Math.min(3, openAttempts) : openAttempts;
+        if (attempt >= most) throw error;
+      }
+      await this.pause(openPause);
+    }
+  }
+
+  /** Runs something that may be repeated safely; when the card was reset meanwhile, opens the channel and repeats it once. */
+  async onCard<T>(operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation();
+    } catch (error) {
+      if (!(error instanceof UiccError) || error.code !== 'channelLost') throw error;
+    }
+    await this.openIsdR();
+    return operation();
+  }
+
+  /** Has this eIM acknowledged that transaction already? */
+  isHandled(session: EimSession, eimTransactionId: Uint8Array | undefined): boolean {
+    return eimTransactionId !== undefined && session.handled.some((known) => equal(known, eimTransactionId));
+  }
+
+  markHandled(session: EimSession, eimTransactionId: Uint8Array | undefined): void {
+    if (!eimTransactionId || this.isHandled(session, eimTransactionId)) return;
+    session.handled.push(eimTransactionId.slice());
+    if (session.handled.length > 8) session.handled.shift();
+  }
+}

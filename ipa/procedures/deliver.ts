@@ -1,0 +1,188 @@
+import { Es10Error, IpaError } from '../error.js';
+import {
+  listNotifications,
+  PACKAGE_RESULTS,
+  type PackageResult,
+  readPackageResult,
+  removeNotificationFromList,
+  retrieveNotification,
+  retrieveNotificationsList,
+} from '../es10/index.js';
+import {
+  beginReply,
+  dispatch,
+  EsipaTag,
+  type Incoming,
+  type Reply,
+  readAcknowledgements,
+  StateChangeCause,
+  writeHandleNotification,
+} from '../esipa/index.js';
+import { utf8 } from '../text.js';
+import { TlvError } from '../tlv/index.js';
+import type { EimSession, IpaContext } from './context.js';
+import type { StateChanges } from './state-change.js';
+
+/** Removes from the eUICC what an eIM has acknowledged (procedures.md §3, step 7). Repeating it does no harm. */
+export async function removeAcknowledged(
+  context: IpaContext,
+  session: EimSession,
+  seqNumbers: readonly number[],
+): Promise<void> {
+  if (seqNumbers.length === 0) return;
+  for (const seqNumber of seqNumbers) {
+    await context.onCard(() => removeNotificationFromList(context.es10, seqNumber));
+    const at = session.awaiting.findIndex((entry) => entry.seqNumber === seqNumber);
+    if (at >= 0) context.markHandled(session, session.awaiting.splice(at, 1)[0].eimTransactionId);
+  }
+  context.observe?.({ event: 'acknowledged', eimId: session.configuration.eimId, seqNumbers });
+}
+
+/** Builds the message that carries context.result, with `notifications` (an element A0 {…}) where there are some. */
+export function writeResult(context: IpaContext, reply: Reply, notifications?: Uint8Array): void {
+  const { message, result, eid } = context;
+  beginReply(message, reply, eid);
+  if (notifications) {
+    message.begin(0x30).write(result.bytes);
+    message.write(notifications);
+    message.end();
+  } else {
+    message.write(result.bytes);
+  }
+  message.end();
+}
+
+/**
+ * Sends ProvideEimPackageResult (in context.message) and does what the answer says: acknowledged results leave the
+ * eUICC, a refusal by the eIM leaves everything where it is.
+ * @param seqNumber of the result inside; −1 when the eUICC does not store it
+ * @returns whether the eIM has taken it
+ */
+export async function provideResult(
+  context: IpaContext,
+  session: EimSession,
+  seqNumber: number,
+): Promise<boolean> {
+  const answer = dispatch(
+    await session.link.exchange(context.message.bytes, (bytes) => {
+      const incoming = dispatch(bytes);
+      if (incoming.kind !== 'acknowledgements') return true;
+      return seqNumber < 0 || acknowledged(incoming).includes(seqNumber);
+    }),
+  );
+  if (answer.kind === 'error') {
+    const refusal = new IpaError(
+      'refusedByEim',
+      `${session.configuration.eimId} did not take a result: ${answer.code}`,
+      answer.code,
+    );
+    context.fail('ProvideEimPackageResult', refusal);
+    return false;
+  }
+  const seqNumbers = answer.kind === 'acknowledgements' ? acknowledged(answer) : [];
+  await removeAcknowledged(context, session, seqNumbers);
+  return seqNumber < 0 || seqNumbers.includes(seqNumber);
+}
+
+function acknowledged(incoming: Incoming): number[] {
+  try {
+    return incoming.body ? readAcknowledgements(incoming.body) : [];
+  } catch (error) {
+    if (error instanceof TlvError) return [];
+    throw error;
+  }
+}
+
+/** A package changed the profile state: the other eIMs are told at their next poll (esipa.md §2.1, cause 0). */
+export function noteStateChange(context: IpaContext, changes: StateChanges, byEimId: string): void {
+  for (const { configuration } of context.sessions) {
+    if (configuration.eimId !== byEimId) changes.set(configuration.eimId, StateChangeCause.otherEim);
+  }
+}
+
+/**
+ * Delivers the eUICC Package Results that are stored on the eUICC, oldest first, each to the eIM that signed its package
+ * (procedures.md §1, step 7). Those of eIMs we cannot reach stay where they are.
+ */
+export async function deliverResults(
+  context: IpaContext,
+  changes: StateChanges,
+  unreachable: ReadonlySet<EimSession>,
+): Promise<void> {
+  const failed: number[] = [];
+  for (;;) {
+    const next = await context.onCard(() => oldestResult(context, failed, unreachable));
+    if (!next) break;
+    context.enter('delivering');
+    if (next.found.profileChanged) noteStateChange(context, changes, next.session.configuration.eimId);
+    writeResult(context, 'provide');
+    // What the eIM refused is not offered again before the next start.
+    if (!(await provideResult(context, next.session, next.found.seqNumber)))
+      failed.push(next.found.seqNumber);
+  }
+  context.resultsPending = unreachable.size > 0;
+  context.result.release();
+  context.message.release();
+}
+
+/** Copies the oldest stored result that can be delivered into context.result. */
+async function oldestResult(
+  context: IpaContext,
+  failed: readonly number[],
+  unreachable: ReadonlySet<EimSession>,
+): Promise<{ found: PackageResult; session: EimSession } | undefined> {
+  const list = await optional(() => retrieveNotificationsList(context.es10, PACKAGE_RESULTS));
+  if (!list?.is(0xa2)) return undefined;
+  let best: { found: PackageResult; session: EimSession } | undefined;
+  list.enter();
+  while (list.next()) {
+    if (!list.is(EsipaTag.euiccPackage)) continue;
+    const found = readPackageResult(list.element);
+    if (!found.eimId || failed.includes(found.seqNumber)) continue;
+    const eimId = utf8(found.eimId);
+    const session = context.sessions.find(({ configuration }) => configuration.eimId === eimId);
+    if (!session || unreachable.has(session) || (best && best.found.seqNumber < found.seqNumber)) continue;
+    best = { found, session };
+    context.result.clear().write(list.element);
+  }
+  return best;
+}
+
+/**
+ * Delivers pending notifications one by one, oldest first, and removes each once the eIM has it (procedures.md §10).
+ * One that is refused stays and does not hold up the others.
+ */
+export async function deliverNotifications(context: IpaContext, session: EimSession): Promise<void> {
+  const pending = (await context.onCard(() => optional(() => listNotifications(context.es10)))) ?? [];
+  let kept = false;
+  for (const seqNumber of pending) {
+    const list = await context.onCard(() => optional(() => retrieveNotification(context.es10, seqNumber)));
+    if (!list?.is(0xa0) || list.length === 0) continue;
+    context.enter('delivering');
+    writeHandleNotification(context.message, list.element);
+    const answer = dispatch(
+      await session.link.exchange(context.message.bytes, (bytes) => {
+        const incoming = dispatch(bytes);
+        if (incoming.kind !== 'acknowledgements') return false;
+        const seqNumbers = acknowledged(incoming);
+        return seqNumbers.length === 0 || seqNumbers.includes(seqNumber);
+      }),
+    );
+    const seqNumbers = acknowledged(answer);
+    if (seqNumbers.length === 0) kept = true;
+    await removeAcknowledged(context, session, seqNumbers);
+  }
+  context.notificationsPending = kept;
+  context.es10.release();
+  context.message.release();
+}
+
+/** A function that this eUICC does not have gives nothing instead of failing. */
+async function optional<T>(operation: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await operation();
+  } catch (error) {
+    if (error instanceof Es10Error || error instanceof IpaError) return undefined;
+    throw error;
+  }
+}
