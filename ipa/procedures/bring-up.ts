@@ -13,7 +13,7 @@ import type { IpaContext } from './context.js';
 export async function bringUp(context: IpaContext): Promise<void> {
   const { modem, es10, settings } = context;
   context.enter('starting');
-  await modem.start();
+  context.imei = (await modem.start()).imei;
   if (!(await modem.waitSimReady(settings.simReadyDeadline))) {
     throw new IpaError(
       'notIotEuicc',

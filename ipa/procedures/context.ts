@@ -52,7 +52,19 @@ export interface EimSession {
   /** Transactions the eIM has acknowledged, newest last: their packages are duplicates when they come again. */
   handled: Uint8Array[];
   /** Results sent by injection and not acknowledged yet. */
-  awaiting: { seqNumber: number; eimTransactionId: Uint8Array | undefined }[];
+  awaiting: Delivery[];
+}
+
+/** A result on its way to an eIM: what its acknowledgement will settle. */
+export interface Delivery {
+  /** −1 for an answer that the eUICC does not store. */
+  seqNumber: number;
+  eimTransactionId: Uint8Array | undefined;
+  /** How many notifications travel with it. */
+  notifications: number;
+  /** What was pending on the eUICC before. */
+  resultsPending: boolean;
+  notificationsPending: boolean;
 }
 
 /** What the procedures share. Buffers are made once; what stands in them is valid until the next procedure step. */
@@ -67,6 +79,8 @@ export class IpaContext {
   /** The EuiccPackageResult in hand. */
   readonly result = new Writer(256, 16_384);
   eid: Uint8Array = new Uint8Array(0);
+  /** 15 digits, or empty. */
+  imei = '';
   capabilities: EuiccCapabilities = {
     iot: false,
     ipaeActive: false,
@@ -146,6 +160,16 @@ export class IpaContext {
   /** Has this eIM acknowledged that transaction already? */
   isHandled(session: EimSession, eimTransactionId: Uint8Array | undefined): boolean {
     return eimTransactionId !== undefined && session.handled.some((known) => equal(known, eimTransactionId));
+  }
+
+  /** An eIM acknowledged `seqNumbers`: is this delivery complete with them? */
+  settle(session: EimSession, delivery: Delivery, seqNumbers: readonly number[]): boolean {
+    if (delivery.seqNumber >= 0 && !seqNumbers.includes(delivery.seqNumber)) return false;
+    this.markHandled(session, delivery.eimTransactionId);
+    if (delivery.seqNumber < 0) return true;
+    this.resultsPending = delivery.resultsPending;
+    if (seqNumbers.length > delivery.notifications) this.notificationsPending = delivery.notificationsPending;
+    return true;
   }
 
   markHandled(session: EimSession, eimTransactionId: Uint8Array | undefined): void {

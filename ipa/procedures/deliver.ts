@@ -32,8 +32,6 @@ export async function removeAcknowledged(
   if (seqNumbers.length === 0) return;
   for (const seqNumber of seqNumbers) {
     await context.onCard(() => removeNotificationFromList(context.es10, seqNumber));
-    const at = session.awaiting.findIndex((entry) => entry.seqNumber === seqNumber);
-    if (at >= 0) context.markHandled(session, session.awaiting.splice(at, 1)[0].eimTransactionId);
   }
   context.observe?.({ event: 'acknowledged', eimId: session.configuration.eimId, seqNumbers });
 }
@@ -77,14 +75,15 @@ export async function provideResult(
       answer.code,
     );
     context.fail('ProvideEimPackageResult', refusal);
-    return false;
+    return undefined;
   }
   const seqNumbers = answer.kind === 'acknowledgements' ? acknowledged(answer) : [];
   await removeAcknowledged(context, session, seqNumbers);
-  return seqNumber < 0 || seqNumbers.includes(seqNumber);
+  return seqNumber < 0 || seqNumbers.includes(seqNumber) ? seqNumbers : undefined;
 }
 
-function acknowledged(incoming: Incoming): number[] {
+/** Sequence numbers of an acknowledgement; none when it cannot be read. */
+export function acknowledged(incoming: Incoming): number[] {
   try {
     return incoming.body ? readAcknowledgements(incoming.body) : [];
   } catch (error) {
@@ -117,8 +116,7 @@ export async function deliverResults(
     if (next.found.profileChanged) noteStateChange(context, changes, next.session.configuration.eimId);
     writeResult(context, 'provide');
     // What the eIM refused is not offered again before the next start.
-    if (!(await provideResult(context, next.session, next.found.seqNumber)))
-      failed.push(next.found.seqNumber);
+    if (await provideResult(context, next.session, next.found.seqNumber)) failed.push(next.found.seqNumber);
   }
   context.resultsPending = unreachable.size > 0;
   context.result.release();

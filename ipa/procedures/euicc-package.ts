@@ -9,9 +9,8 @@ import {
   retrieveNotificationsList,
 } from '../es10/index.js';
 import { type Incoming, PackageFault, type Reply, writeFault } from '../esipa/index.js';
-import { utf8 } from '../text.js';
 import { TlvError } from '../tlv/index.js';
-import type { EimSession, IpaContext } from './context.js';
+import type { Delivery, EimSession, IpaContext } from './context.js';
 import { noteStateChange, provideResult, writeResult } from './deliver.js';
 import { followProfileChange } from './profile-switch.js';
 import type { StateChanges } from './state-change.js';
@@ -31,34 +30,36 @@ export async function executeEuiccPackage(
 ): Promise<boolean> {
   context.enter('executing');
   const resetsBefore = context.modem.simResets;
+  const delivery: Delivery = {
+    seqNumber: -1,
+    eimTransactionId: incoming.eimTransactionId?.slice(),
+    notifications: 0,
+    resultsPending: context.resultsPending,
+    notificationsPending: context.notificationsPending,
+  };
   const result = await load(context, incoming);
   if (typeof result === 'number') {
     writeFault(context.message, reply, context.eid, result, incoming.eimTransactionId);
-    await answer(context, session, incoming, reply, -1);
+    await answer(context, session, delivery, reply);
     return false;
   }
-  const executed = result.kind === 'executed';
+  delivery.seqNumber = result.seqNumber;
   // From here on the eUICC holds the result: whatever happens to us, it is delivered later.
-  context.resultsPending ||= executed;
+  context.resultsPending ||= result.kind === 'executed';
   context.notificationsPending ||= result.notifies;
   if (result.profileChanged) {
-    noteStateChange(context, changes, utf8(result.eimId ?? new Uint8Array(0)));
-    session.link.suspend();
+    noteStateChange(context, changes, session.configuration.eimId);
+    for (const { link } of context.sessions) link.suspend();
     await followProfileChange(context, resetsBefore);
-    session.link.resume();
+    for (const { link } of context.sessions) link.resume();
   }
   context.enter('delivering');
-  await writeResultWithNotifications(context, reply, result);
-  const taken = await answer(context, session, incoming, reply, result.seqNumber);
-  if (taken && reply === 'provide') {
-    context.resultsPending = false;
-    // Acknowledged together with the result; others that may exist are looked for.
-    context.notificationsPending ||= result.notifies;
-  }
+  delivery.notifications = await writeResultWithNotifications(context, reply, result);
+  await answer(context, session, delivery, reply);
   context.result.release();
   context.message.release();
   context.es10.release();
-  return executed && !incoming.hasPsmo;
+  return result.kind === 'executed' && !incoming.hasPsmo;
 }
 
 /**
@@ -91,18 +92,23 @@ async function load(context: IpaContext, incoming: Incoming): Promise<PackageRes
   }
 }
 
-/** The notifications a profile change has made travel with the result where they fit (procedures.md §4, steps 9 and 10). */
+/**
+ * The notifications that a profile change made travel with the result where they fit (procedures.md §4, steps 9 and 10).
+ * @returns how many do
+ */
 async function writeResultWithNotifications(
   context: IpaContext,
   reply: Reply,
   result: PackageResult,
-): Promise<void> {
+): Promise<number> {
   if (result.notifies) {
     try {
       const list = await context.onCard(() => retrieveNotificationsList(context.es10));
       if (list.is(0xa0) && list.length > 0) {
         writeResult(context, reply, list.element);
-        return;
+        let count = 0;
+        for (list.enter(); list.next(); ) count++;
+        return count;
       }
     } catch (error) {
       // Too many for one message, or not readable now: they are delivered one by one afterwards.
@@ -111,23 +117,23 @@ async function writeResultWithNotifications(
     }
   }
   writeResult(context, reply);
+  return 0;
 }
 
-/** @returns whether the eIM has the answer (and, where it is stored on the eUICC, has acknowledged it) */
+/** Sends context.message as the answer to a package, by BF50 or BF4E, and settles what the eIM acknowledges. */
 export async function answer(
   context: IpaContext,
   session: EimSession,
-  incoming: Incoming,
+  delivery: Delivery,
   reply: Reply,
-  seqNumber: number,
-): Promise<boolean> {
+): Promise<void> {
   if (reply === 'provide') {
-    const taken = await provideResult(context, session, seqNumber);
-    if (taken) context.markHandled(session, incoming.eimTransactionId);
-    return taken;
+    const seqNumbers = await provideResult(context, session, delivery.seqNumber);
+    if (seqNumbers) context.settle(session, delivery, seqNumbers);
+    return;
   }
   await session.link.send(context.message.bytes);
-  if (seqNumber < 0) context.markHandled(session, incoming.eimTransactionId);
-  else session.awaiting.push({ seqNumber, eimTransactionId: incoming.eimTransactionId?.slice() });
-  return true;
+  // An injected package is acknowledged by an injected BF53, which may come much later.
+  if (delivery.seqNumber < 0) context.settle(session, delivery, []);
+  else session.awaiting.push(delivery);
 }

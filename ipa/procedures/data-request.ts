@@ -1,0 +1,253 @@
+import { IpaError } from '../error.js';
+import {
+  getAssociationToken,
+  getCerts,
+  getEuiccConfiguredAddresses,
+  getEuiccInfo1,
+  getEuiccInfo2,
+  isEmergencyProfileEnabled,
+  PACKAGE_RESULTS,
+  Protocol,
+  retrieveNotificationsList,
+} from '../es10/index.js';
+import {
+  beginReply,
+  DataError,
+  EsipaTag,
+  type Incoming,
+  PackageFault,
+  type Reply,
+  writeDataError,
+  writeFault,
+} from '../esipa/index.js';
+import { Cursor, equal, TlvError, type Writer } from '../tlv/index.js';
+import type { EimSession, IpaContext } from './context.js';
+import { answer } from './euicc-package.js';
+
+/** One bit for each object, in the order of the response (esipa.md §3.2). */
+const Wanted = {
+  notifications: 1,
+  defaultSmdpAddress: 2,
+  packageResults: 4,
+  euiccInfo1: 8,
+  euiccInfo2: 16,
+  rootSmdsAddress: 32,
+  associationToken: 64,
+  eumCertificate: 128,
+  euiccCertificate: 256,
+  ipaCapabilities: 512,
+  deviceInfo: 1024,
+} as const;
+
+/** Tags of 5C; the last four are those of v1.0, which stand for the same objects (open-questions.md Q8). */
+const WANTED_BY_TAG: { readonly [tag: number]: number } = {
+  160: Wanted.notifications,
+  129: Wanted.defaultSmdpAddress,
+  162: Wanted.packageResults,
+  48928: Wanted.euiccInfo1,
+  48930: Wanted.euiccInfo2,
+  131: Wanted.rootSmdsAddress,
+  132: Wanted.associationToken,
+  165: Wanted.eumCertificate,
+  166: Wanted.euiccCertificate,
+  168: Wanted.ipaCapabilities,
+  169: Wanted.deviceInfo,
+  128: Wanted.defaultSmdpAddress,
+  136: Wanted.ipaCapabilities,
+  48939: Wanted.notifications | Wanted.packageResults,
+};
+
+/** IpaEuiccDataRequest in parts; views into the message. */
+interface Request {
+  wanted: number;
+  ciKeyId: Uint8Array | undefined;
+  notificationCriteria: Uint8Array | undefined;
+  resultSeqNumber: number;
+}
+
+/**
+ * IpaEuiccDataRequest (esipa.md §3, procedures.md §11): collects what 5C asks for and answers.
+ * @param incoming of kind `dataRequest`
+ */
+export async function answerDataRequest(
+  context: IpaContext,
+  session: EimSession,
+  incoming: Incoming,
+  reply: Reply,
+): Promise<void> {
+  context.enter('executing');
+  const { message, eid } = context;
+  const delivery = {
+    seqNumber: -1,
+    eimTransactionId: incoming.eimTransactionId?.slice(),
+    notifications: 0,
+    resultsPending: context.resultsPending,
+    notificationsPending: context.notificationsPending,
+  };
+  try {
+    const code = await context.onCard(() => collect(context, session, incoming, reply));
+    if (code !== 0) writeDataError(message, reply, eid, code, incoming.eimTransactionId);
+  } catch (error) {
+    if (!(error instanceof TlvError)) throw error;
+    // What the request asks for does not fit into one message, or the request itself cannot be read.
+    if (error.code === 'overflow')
+      writeDataError(message, reply, eid, DataError.undefinedError, incoming.eimTransactionId);
+    else writeFault(message, reply, eid, PackageFault.invalidPackageFormat, incoming.eimTransactionId);
+  }
+  context.es10.release();
+  context.enter('delivering');
+  await answer(context, session, delivery, reply);
+  context.message.release();
+}
+
+/** Writes the whole answer into context.message. @returns 0, or the code to answer with instead */
+async function collect(
+  context: IpaContext,
+  session: EimSession,
+  incoming: Incoming,
+  reply: Reply,
+): Promise<number> {
+  const { es10, message } = context;
+  const request = readRequest(incoming.body!);
+  if (!request) return DataError.incorrectTagList;
+  if (context.capabilities.ecallSupported && (await isEmergencyProfileEnabled(es10)))
+    return DataError.ecallActive;
+  const { wanted } = request;
+  beginReply(message, reply, context.eid);
+  message.begin(EsipaTag.ipaEuiccData).begin(0xa0);
+
+  if (wanted & Wanted.notifications) {
+    const list = await retrieveNotificationsList(es10, request.notificationCriteria);
+    message.write(list.element);
+  }
+  if (wanted & Wanted.defaultSmdpAddress) await copyAddress(context, 0x80, 0x81);
+  if (wanted & Wanted.packageResults) await copyResults(context, request.resultSeqNumber);
+  if (wanted & Wanted.euiccInfo1) message.write((await getEuiccInfo1(es10)).element);
+  if (wanted & Wanted.euiccInfo2) message.write((await getEuiccInfo2(es10)).element);
+  if (wanted & Wanted.rootSmdsAddress) await copyAddress(context, 0x81, 0x83);
+  if (wanted & Wanted.associationToken) {
+    const token = await getAssociationToken(es10, session.configuration.eimId);
+    if (token) message.write(token);
+  }
+  if (wanted & (Wanted.eumCertificate | Wanted.euiccCertificate)) {
+    const code = await copyCertificates(context, wanted, request.ciKeyId);
+    if (code !== 0) return code;
+  }
+  if (incoming.eimTransactionId) message.primitive(0x87, incoming.eimTransactionId);
+  if (wanted & Wanted.ipaCapabilities) writeIpaCapabilities(message);
+  if (wanted & Wanted.deviceInfo) writeDeviceInfo(message, context.imei);
+  message.end().end().end();
+  return 0;
+}
+
+/** BF52 {5C tagList, [04 key id], [A1 {80 | 81}], [A2 {80}], [83]}. @returns undefined when 5C holds a tag that is none */
+function readRequest(body: Uint8Array): Request | undefined {
+  const found: Request = {
+    wanted: 0,
+    ciKeyId: undefined,
+    notificationCriteria: undefined,
+    resultSeqNumber: -1,
+  };
+  const cursor = new Cursor(body).expect(EsipaTag.ipaEuiccData).enter();
+  while (cursor.next()) {
+    if (cursor.is(0x5c)) {
+      const tags = cursor.value;
+      for (let at = 0; at < tags.length; at++) {
+        let tag = tags[at];
+        if ((tag & 0x1f) === 0x1f && at + 1 < tags.length) tag = (tag << 8) | tags[++at];
+        const wanted = WANTED_BY_TAG[tag];
+        if (wanted === undefined) return undefined;
+        found.wanted |= wanted;
+      }
+    } else if (cursor.is(0x04)) found.ciKeyId = cursor.value;
+    else if (cursor.is(0xa1)) found.notificationCriteria = cursor.value;
+    else if (cursor.is(0xa2)) {
+      cursor.enter();
+      if (cursor.find(0x80)) found.resultSeqNumber = cursor.integer();
+      cursor.leave();
+    }
+  }
+  return found;
+}
+
+async function copyAddress(context: IpaContext, from: number, to: number): Promise<void> {
+  const addresses = await getEuiccConfiguredAddresses(context.es10);
+  if (addresses.enter().find(from)) context.message.primitive(to, addresses.value);
+}
+
+/** A2 {BF51 …}, all of them or the one with `seqNumber`. */
+async function copyResults(context: IpaContext, seqNumber: number): Promise<void> {
+  const { message } = context;
+  const list = await retrieveNotificationsList(context.es10, PACKAGE_RESULTS);
+  message.begin(0xa2);
+  if (list.is(0xa2)) {
+    list.enter();
+    while (list.next())
+      if (seqNumber < 0 || resultSeqNumber(list.element) === seqNumber) message.write(list.element);
+  }
+  message.end();
+}
+
+/** BF51 {A0 {30 {… 83 seqNumber …}}}. */
+function resultSeqNumber(result: Uint8Array): number {
+  const cursor = new Cursor(result).expect(EsipaTag.euiccPackage).enter();
+  if (!cursor.nextIs(0xa0)) return -1;
+  return cursor.enter().nextIs(0x30) && cursor.enter().find(0x83) ? cursor.integer() : -1;
+}
+
+/** A5 and A6 of the chain that ends in the wanted CI; the key id may be truncated (esipa.md §3.1). */
+async function copyCertificates(
+  context: IpaContext,
+  wanted: number,
+  ciKeyId: Uint8Array | undefined,
+): Promise<number> {
+  let whole: Uint8Array | undefined;
+  if (ciKeyId) {
+    whole = await completeKeyId(context, ciKeyId);
+    if (!whole) return DataError.euiccCiPKIdNotFound;
+  }
+  const certs = await getCerts(context.es10, whole);
+  if (!certs.enter().nextIs(0xa0)) return whole ? DataError.euiccCiPKIdNotFound : DataError.undefinedError;
+  certs.enter();
+  while (certs.next()) {
+    const bit = certs.is(0xa5) ? Wanted.eumCertificate : certs.is(0xa6) ? Wanted.euiccCertificate : 0;
+    if (wanted & bit) context.message.write(certs.element);
+  }
+  return 0;
+}
+
+/** The signing key of EUICCInfo1 (AA) that begins with `ciKeyId`, a copy; some eIMs send it as a TLV `04 14 …` (Q17). */
+async function completeKeyId(context: IpaContext, ciKeyId: Uint8Array): Promise<Uint8Array | undefined> {
+  const wanted =
+    ciKeyId.length > 2 && ciKeyId[0] === 0x04 && ciKeyId[1] === ciKeyId.length - 2
+      ? ciKeyId.subarray(2)
+      : ciKeyId;
+  const info = await getEuiccInfo1(context.es10);
+  if (!info.enter().find(0xaa)) throw new IpaError('unexpectedAnswer', 'EUICCInfo1 lists no signing keys');
+  info.enter();
+  while (info.next()) {
+    if (info.is(0x04) && wanted.length <= info.length && equal(info.value.subarray(0, wanted.length), wanted))
+      return info.value.slice();
+  }
+  return undefined;
+}
+
+/** IpaCapabilities A8 {80 ipaFeatures, 81 ipaSupportedProtocols} (esipa.md §3.2): no download yet, MQTT. */
+function writeIpaCapabilities(to: Writer): void {
+  to.begin(0xa8).primitive(0x80, [0x00]);
+  to.primitive(0x81, [7 - Protocol.proprietary, 0x80 >> Protocol.proprietary]).end();
+}
+
+/** deviceInfo A9 {80 tac, A1 {}, [82 imei]}; TAC and IMEI as TBCD (open-questions.md Q63). */
+function writeDeviceInfo(to: Writer, imei: string): void {
+  const packed: number[] = [];
+  for (let i = 0; i < imei.length; i += 2) {
+    packed.push((imei.charCodeAt(i) & 15) | ((i + 1 < imei.length ? imei.charCodeAt(i + 1) & 15 : 15) << 4));
+  }
+  const known = packed.length === 8;
+  to.begin(0xa9)
+    .primitive(0x80, known ? packed.slice(0, 4) : [0, 0, 0, 0])
+    .primitive(0xa1);
+  if (known) to.primitive(0x82, packed);
+  to.end();
+}

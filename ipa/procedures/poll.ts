@@ -1,0 +1,117 @@
+import { IpaError } from '../error.js';
+import {
+  dispatch,
+  EimPackageError,
+  type Incoming,
+  PackageFault,
+  type Reply,
+  writeFault,
+  writeGetEimPackageRequest,
+  writeReceived,
+} from '../esipa/index.js';
+import { equal } from '../tlv/index.js';
+import type { EimSession, IpaContext } from './context.js';
+import { answerDataRequest } from './data-request.js';
+import { acknowledged, removeAcknowledged } from './deliver.js';
+import { answer, executeEuiccPackage } from './euicc-package.js';
+import type { StateChanges } from './state-change.js';
+
+/**
+ * eIM Package Retrieval (procedures.md §3): asks for packages and carries them out until there is none.
+ * @returns true when the list of associated eIMs may have changed
+ */
+export async function poll(
+  context: IpaContext,
+  changes: StateChanges,
+  session: EimSession,
+): Promise<boolean> {
+  const { eimId } = session.configuration;
+  let eimsChanged = false;
+  for (let round = 0; round < context.settings.pollRounds; round++) {
+    context.enter('polling');
+    const cause = changes.get(eimId);
+    const rPlmn =
+      context.rPlmn && !(session.reportedPlmn && equal(session.reportedPlmn, context.rPlmn))
+        ? context.rPlmn
+        : undefined;
+    writeGetEimPackageRequest(context.message, context.eid, cause, rPlmn);
+    const incoming = dispatch(
+      await session.link.exchange(
+        context.message.bytes,
+        (bytes) => !context.isHandled(session, dispatch(bytes).eimTransactionId),
+      ),
+    );
+    if (incoming.kind === 'error' && incoming.code !== EimPackageError.noEimPackageAvailable) {
+      context.fail(
+        'GetEimPackage',
+        new IpaError('refusedByEim', `${eimId} answered the poll with error ${incoming.code}`, incoming.code),
+      );
+      return eimsChanged;
+    }
+    if (cause !== undefined) changes.clear(eimId);
+    if (rPlmn) session.reportedPlmn = rPlmn.slice();
+    if (incoming.kind === 'error') return eimsChanged;
+    if (await carryOut(context, changes, session, incoming, 'provide')) eimsChanged = true;
+  }
+  return eimsChanged;
+}
+
+/**
+ * eIM Package Injection (procedures.md §3): carries out one BF4E from the eIM.
+ * @returns true when the list of associated eIMs may have changed
+ */
+export async function inject(
+  context: IpaContext,
+  changes: StateChanges,
+  session: EimSession,
+  message: Uint8Array,
+): Promise<boolean> {
+  const incoming = dispatch(message);
+  if (incoming.kind === 'acknowledgements') {
+    const seqNumbers = acknowledged(incoming);
+    await removeAcknowledged(context, session, seqNumbers);
+    session.awaiting = session.awaiting.filter((delivery) => !context.settle(session, delivery, seqNumbers));
+    writeReceived(context.message);
+    await session.link.send(context.message.bytes);
+    return false;
+  }
+  if (context.isHandled(session, incoming.eimTransactionId)) {
+    context.observe?.({
+      event: 'dropped',
+      eimId: session.configuration.eimId,
+      tag: incoming.tag,
+      reason: 'alreadyHandled',
+      count: 1,
+    });
+    return false;
+  }
+  return carryOut(context, changes, session, incoming, 'transfer');
+}
+
+async function carryOut(
+  context: IpaContext,
+  changes: StateChanges,
+  session: EimSession,
+  incoming: Incoming,
+  reply: Reply,
+): Promise<boolean> {
+  switch (incoming.kind) {
+    case 'euiccPackage':
+      return executeEuiccPackage(context, changes, session, incoming, reply);
+    case 'dataRequest':
+      await answerDataRequest(context, session, incoming, reply);
+      return false;
+  }
+  // A download trigger is a package kind that this version does not support.
+  const code = incoming.kind === 'invalid' ? PackageFault.invalidPackageFormat : PackageFault.unknownPackage;
+  writeFault(context.message, reply, context.eid, code, incoming.eimTransactionId);
+  const { resultsPending, notificationsPending } = context;
+  const eimTransactionId = incoming.eimTransactionId?.slice();
+  await answer(
+    context,
+    session,
+    { seqNumber: -1, eimTransactionId, notifications: 0, resultsPending, notificationsPending },
+    reply,
+  );
+  return false;
+}
