@@ -54,13 +54,13 @@ export function writeResult(context: IpaContext, reply: Reply, notifications?: U
  * Sends ProvideEimPackageResult (in context.message) and does what the answer says: acknowledged results leave the
  * eUICC, a refusal by the eIM leaves everything where it is.
  * @param seqNumber of the result inside; −1 when the eUICC does not store it
- * @returns whether the eIM has taken it
+ * @returns the sequence numbers that the eIM acknowledged, undefined when it did not take the result
  */
 export async function provideResult(
   context: IpaContext,
   session: EimSession,
   seqNumber: number,
-): Promise<boolean> {
+): Promise<readonly number[] | undefined> {
   const answer = dispatch(
     await session.link.exchange(context.message.bytes, (bytes) => {
       const incoming = dispatch(bytes);
@@ -100,50 +100,48 @@ export function noteStateChange(context: IpaContext, changes: StateChanges, byEi
 }
 
 /**
- * Delivers the eUICC Package Results that are stored on the eUICC, oldest first, each to the eIM that signed its package
- * (procedures.md §1, step 7). Those of eIMs we cannot reach stay where they are.
+ * Delivers the eUICC Package Results that are stored on the eUICC for one eIM, oldest first (procedures.md §1, step 7).
+ * What the eIM refuses stays and is offered again after the next start.
  */
 export async function deliverResults(
   context: IpaContext,
   changes: StateChanges,
-  unreachable: ReadonlySet<EimSession>,
+  session: EimSession,
 ): Promise<void> {
-  const failed: number[] = [];
+  const refused: number[] = [];
   for (;;) {
-    const next = await context.onCard(() => oldestResult(context, failed, unreachable));
+    const next = await context.onCard(() => oldestResult(context, session, refused));
     if (!next) break;
     context.enter('delivering');
-    if (next.found.profileChanged) noteStateChange(context, changes, next.session.configuration.eimId);
+    if (next.profileChanged) noteStateChange(context, changes, session.configuration.eimId);
     writeResult(context, 'provide');
-    // What the eIM refused is not offered again before the next start.
-    if (await provideResult(context, next.session, next.found.seqNumber)) failed.push(next.found.seqNumber);
+    if (!(await provideResult(context, session, next.seqNumber))) refused.push(next.seqNumber);
   }
-  context.resultsPending = unreachable.size > 0;
   context.result.release();
   context.message.release();
+  context.es10.release();
 }
 
-/** Copies the oldest stored result that can be delivered into context.result. */
+/** Copies the oldest stored result for this eIM into context.result. */
 async function oldestResult(
   context: IpaContext,
-  failed: readonly number[],
-  unreachable: ReadonlySet<EimSession>,
-): Promise<{ found: PackageResult; session: EimSession } | undefined> {
+  session: EimSession,
+  except: readonly number[],
+): Promise<PackageResult | undefined> {
   const list = await optional(() => retrieveNotificationsList(context.es10, PACKAGE_RESULTS));
   if (!list?.is(0xa2)) return undefined;
-  let best: { found: PackageResult; session: EimSession } | undefined;
+  let oldest: PackageResult | undefined;
   list.enter();
   while (list.next()) {
     if (!list.is(EsipaTag.euiccPackage)) continue;
     const found = readPackageResult(list.element);
-    if (!found.eimId || failed.includes(found.seqNumber)) continue;
-    const eimId = utf8(found.eimId);
-    const session = context.sessions.find(({ configuration }) => configuration.eimId === eimId);
-    if (!session || unreachable.has(session) || (best && best.found.seqNumber < found.seqNumber)) continue;
-    best = { found, session };
+    if (!found.eimId || utf8(found.eimId) !== session.configuration.eimId || except.includes(found.seqNumber))
+      continue;
+    if (oldest && oldest.seqNumber < found.seqNumber) continue;
+    oldest = found;
     context.result.clear().write(list.element);
   }
-  return best;
+  return oldest;
 }
 
 /**
