@@ -49,6 +49,7 @@ export class Ipad {
   #running = false;
   #ready = false;
   #pollDue = true;
+  #nextPoll = 0;
   #failures = 0;
   /** Something happened that #work should look at: it must not be slept through. */
   #signalled = false;
@@ -95,7 +96,7 @@ export class Ipad {
     this.#running = true;
     const context = this.#context;
     while (this.#running) {
-      let pause = context.settings.pollInterval;
+      let pause: number | undefined;
       try {
         if (!this.#ready) await this.#start();
         const failed = await this.#work();
@@ -112,7 +113,7 @@ export class Ipad {
         this.#ready = false;
         pause = this.#backOff('device', error);
       }
-      await this.#sleep(pause);
+      await this.#sleep(pause ?? Math.max(0, this.#nextPoll - this.#options.platform.time.ticks));
     }
     await context.modem.uicc.close();
     context.modem.close();
@@ -194,6 +195,11 @@ export class Ipad {
 
     const pollDue = this.#pollDue;
     this.#pollDue = false;
+    if (pollDue) {
+      // Jitter: a fleet switched on together must not poll together for ever.
+      const { time, random } = this.#options.platform;
+      this.#nextPoll = time.ticks + settings.pollInterval * (0.9 + random() / 5);
+    }
     for (const session of context.sessions) {
       for (let message = session.link.takeInjection(); message; message = session.link.takeInjection()) {
         const injected = message;
