@@ -220,8 +220,7 @@ export class SimulatedModem implements TePort {
       if (line === undefined || line.trim() === '') continue;
       if (this.#lines.length < MOST_LINES) this.#lines.push(line);
     }
-    // An echo runs while the rest of the line is still coming in.
-    if (echo.length > 0) this.#uart.send(Uint8Array.from(echo), begun);
+    if (echo.length > 0) this.#uart.echo(Uint8Array.from(echo), begun);
     this.#pump();
   }
 
@@ -245,8 +244,14 @@ export class SimulatedModem implements TePort {
     if (epoch !== this.#epoch) return;
     await this.#answer(answer, final);
     if (epoch !== this.#epoch) return;
+    if (this.#restart) {
+      // The final result still goes out; from now on nothing else does.
+      this.#clock.set(() => {
+        if (epoch === this.#epoch) this.#reboot();
+      }, this.#uart.remaining);
+      return;
+    }
     this.#busy = false;
-    if (this.#restart) this.#reboot();
     for (const urc of this.#urcs.splice(0)) this.#urc(urc);
     this.#sim.settle();
     this.#pump();

@@ -28,6 +28,16 @@ export class Pipe {
     this.#deliver = deliver;
   }
 
+  /** Time of one character in milliseconds. */
+  get character(): number {
+    return this.#perByte;
+  }
+
+  /** Milliseconds until everything has passed. */
+  get remaining(): number {
+    return this.#queue.length === 0 ? 0 : Math.max(0, this.#free - this.#clock.ticks);
+  }
+
   /** Bytes that are still on their way. */
   get waiting(): number {
     return this.#waiting;
@@ -142,8 +152,22 @@ export class Uart {
     this.#up.push(bytes.slice());
   }
 
+  /** Milliseconds until the TE has everything that was sent. */
+  get remaining(): number {
+    return this.#down.remaining;
+  }
+
   /** Modem to TE. Without a TE the characters go nowhere. */
-  send(bytes: Uint8Array, since?: number): void {
+  send(bytes: Uint8Array): void {
+    this.#send(bytes);
+  }
+
+  /** Repeats what the TE sends, one character behind it. @param begun as told by `arrived` */
+  echo(bytes: Uint8Array, begun: number): void {
+    this.#send(bytes, begun + this.#up.character);
+  }
+
+  #send(bytes: Uint8Array, since?: number): void {
     if (!this.#te) return;
     for (let at = 0; at < bytes.length; ) {
       const end = Math.min(bytes.length, at + 1 + Math.floor(this.#random() * LONGEST_SLICE));

@@ -237,7 +237,7 @@ describe('Network', () => {
     network.deny('26201');
     await bench.clock.advance(3000);
     expect(bench.modem.registration).toBe(3);
-    expect(bench.happenings).toEqual(['lost', 'searching', 'searching', 'registered', 'lost', 'searching']);
+    expect(bench.happenings).toEqual(['lost', 'searching', 'registered', 'lost', 'searching']);
     network.set({ imsi: '26201', plmn: '20801' });
     await bench.clock.advance(3000);
     expect(bench.modem.registration).toBe(5);

@@ -54,7 +54,7 @@ describe('pacing', () => {
     const start = bench.clock.ticks;
     const text = await bench.raw('AT', 1000);
     expect(text).toBe('AT\r\r\nOK\r\n');
-    expect(bench.slices.at(-1)!.at - start).toBeCloseTo((3 + 6 + 3) * (10_000 / 9600), 6);
+    expect(bench.slices.at(-1)!.at - start).toBeCloseTo((3 + 1 + 6) * (10_000 / 9600), 6);
   });
 
   it('an exchange with the card takes its time', async () => {
