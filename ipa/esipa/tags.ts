@@ -13,10 +13,10 @@ export const EsipaTag = {
 
 /** Names of the messages for people: the first by the IPA, the second by the eIM. */
 export const EsipaName: { readonly [tag: number]: readonly [fromIpa: string, fromEim: string] } = {
-  48957: ['HandleNotificationEsipa', '-'],
-  48974: ['TransferEimPackageResponse', 'TransferEimPackageRequest'],
-  48975: ['GetEimPackageRequest', 'GetEimPackageResponse'],
-  48976: ['ProvideEimPackageResult', 'ProvideEimPackageResultResponse'],
+  0xbf3d: ['HandleNotificationEsipa', '-'],
+  0xbf4e: ['TransferEimPackageResponse', 'TransferEimPackageRequest'],
+  0xbf4f: ['GetEimPackageRequest', 'GetEimPackageResponse'],
+  0xbf50: ['ProvideEimPackageResult', 'ProvideEimPackageResultResponse'],
 };
 
 /** GetEimPackageResponse.eimPackageError (esipa.md §2.1). */

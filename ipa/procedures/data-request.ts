@@ -41,20 +41,20 @@ const Wanted = {
 
 /** Tags of 5C; the last four are those of v1.0, which stand for the same objects (open-questions.md Q8). */
 const WANTED_BY_TAG: { readonly [tag: number]: number } = {
-  160: Wanted.notifications,
-  129: Wanted.defaultSmdpAddress,
-  162: Wanted.packageResults,
-  48928: Wanted.euiccInfo1,
-  48930: Wanted.euiccInfo2,
-  131: Wanted.rootSmdsAddress,
-  132: Wanted.associationToken,
-  165: Wanted.eumCertificate,
-  166: Wanted.euiccCertificate,
-  168: Wanted.ipaCapabilities,
-  169: Wanted.deviceInfo,
-  128: Wanted.defaultSmdpAddress,
-  136: Wanted.ipaCapabilities,
-  48939: Wanted.notifications | Wanted.packageResults,
+  0xa0: Wanted.notifications,
+  0x81: Wanted.defaultSmdpAddress,
+  0xa2: Wanted.packageResults,
+  0xbf20: Wanted.euiccInfo1,
+  0xbf22: Wanted.euiccInfo2,
+  0x83: Wanted.rootSmdsAddress,
+  0x84: Wanted.associationToken,
+  0xa5: Wanted.eumCertificate,
+  0xa6: Wanted.euiccCertificate,
+  0xa8: Wanted.ipaCapabilities,
+  0xa9: Wanted.deviceInfo,
+  0x80: Wanted.defaultSmdpAddress,
+  0x88: Wanted.ipaCapabilities,
+  0xbf2b: Wanted.notifications | Wanted.packageResults,
 };
 
 /** IpaEuiccDataRequest in parts; views into the message. */

@@ -1,0 +1,130 @@
+import { styleText } from 'node:util';
+import { describe, hex } from '../asn1/index.js';
+import type { TraceEvent } from '../events.js';
+import { apduName, jsonable, latin1, sw } from './json.js';
+
+/** How much of the timeline a person wants to see. */
+export interface TimelineOptions {
+  /** 0 steps and failures, 1 messages and APDUs, 2 AT lines and bytes too. */
+  detail: 0 | 1 | 2;
+  color: boolean;
+}
+
+type Style = Parameters<typeof styleText>[0];
+
+const actorStyles: Readonly<Record<string, Style>> = {
+  ipa: 'cyan',
+  euicc: 'magenta',
+  modem: 'yellow',
+  eim: 'green',
+  broker: 'blue',
+};
+
+/** Turns events into lines for a terminal: when, who, what, how many bytes, and what it means. */
+export class Timeline {
+  readonly #options: TimelineOptions;
+
+  constructor(options: TimelineOptions) {
+    this.#options = options;
+  }
+
+  /** The lines of one event; none when it is below the wanted detail. */
+  lines(event: TraceEvent): string[] {
+    const { detail } = this.#options;
+    switch (event.event) {
+      case 'step':
+        return [
+          '',
+          this.#paint('bold', `■ ${event.title}`),
+          ...(event.detail ? [this.#paint('dim', `  ${event.detail}`)] : []),
+        ];
+      case 'failure': {
+        const again =
+          event.retryIn === undefined ? '' : `; next attempt in ${(event.retryIn / 1000).toFixed(1)} s`;
+        return [this.#line(event, '!', this.#paint('red', `${event.where}: ${event.detail}${again}`))];
+      }
+      case 'summary':
+        return [];
+    }
+    if (detail === 0) return [];
+    switch (event.event) {
+      case 'at':
+        if (detail < 2) return [];
+        return [
+          this.#line(event, event.direction === 'tx' ? '>' : '<', this.#paint('dim', latin1(event.line))),
+        ];
+      case 'apdu': {
+        const { name } = apduName(event.command);
+        const answer = `${event.command.length} B → ${event.response.length} B  ${sw(event.sw)}`;
+        const lines = [this.#line(event, '·', `${name.padEnd(30)} ${this.#paint('dim', answer)}`)];
+        if (detail > 1)
+          lines.push(this.#more(`${hex(event.command)} → ${hex(event.response)}${sw(event.sw)}`));
+        return lines;
+      }
+      case 'esipa': {
+        const up = event.direction === 'up';
+        const { name, value } = describe(event.message, up ? 'toEim' : 'toIpa');
+        const size = this.#paint('dim', `${event.message.length} B`);
+        const lines = [this.#line(event, up ? '▲' : '▼', `${this.#paint('bold', name.padEnd(30))} ${size}`)];
+        lines.push(this.#more(shorten(value, detail > 1 ? 2000 : 150)));
+        if (detail > 1) lines.push(this.#more(hex(event.message)));
+        return lines;
+      }
+      case 'state':
+        return [this.#line(event, '○', this.#paint('dim', event.state))];
+      case 'eid':
+        return [this.#line(event, ' ', `EID ${hex(event.eid)}`)];
+      case 'link':
+        return [
+          this.#line(
+            event,
+            '~',
+            `link to ${event.eimId} ${event.state}${event.detail ? `: ${event.detail}` : ''}`,
+          ),
+        ];
+      case 'associated':
+        return [this.#line(event, ' ', `associated eIMs: ${event.eimIds.join(', ') || 'none'}`)];
+      case 'acknowledged':
+        return [
+          this.#line(
+            event,
+            '✓',
+            `${event.eimId} acknowledged ${event.seqNumbers.join(', ')}; removed from the eUICC`,
+          ),
+        ];
+      case 'dropped':
+        return [this.#line(event, '×', `dropped a message from ${event.eimId}: ${event.reason}`)];
+      case 'modem':
+        return [this.#line(event, ' ', this.#paint('dim', `${event.notice} ${event.detail ?? ''}`))];
+      default: {
+        const text = event.event === 'eim' ? this.#eim(event.what) : event.what;
+        const rest = event.detail ? shorten(jsonable(event.detail), 150) : '';
+        return [this.#line(event, ' ', `${text} ${this.#paint('dim', rest)}`)];
+      }
+    }
+  }
+
+  #eim(what: string): string {
+    if (what === 'verified' || what === 'acknowledged') return this.#paint('green', what);
+    return what === 'refused' || what === 'rejected' ? this.#paint('red', what) : what;
+  }
+
+  #line(event: { at: number; who: string }, sign: string, text: string): string {
+    const time = (event.at / 1000).toFixed(3).padStart(8);
+    return `${this.#paint('dim', time)}  ${this.#paint(actorStyles[event.who.split(' ')[0]] ?? 'white', event.who.padEnd(7))} ${sign} ${text}`;
+  }
+
+  #more(text: string): string {
+    return this.#paint('dim', `${' '.repeat(20)}${text}`);
+  }
+
+  #paint(style: Style, text: string): string {
+    return this.#options.color && text ? styleText(style, text) : text;
+  }
+}
+
+/** A decoded value on one line, without the punctuation that only programs need. */
+function shorten(value: unknown, most: number): string {
+  const text = JSON.stringify(value)?.replaceAll('"', '').replaceAll(',', ', ').replaceAll(':', ': ') ?? '';
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
