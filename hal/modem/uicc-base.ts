@@ -1,0 +1,378 @@
+import {
+  type ByteSink,
+  type HalEvent,
+  isSuccess,
+  type Observer,
+  type Time,
+  type Timer,
+  type Uicc,
+  UiccError,
+  XsIpaError,
+} from '../contracts/index.js';
+import type { AtClient } from './at-client.js';
+import { type AtResult, HexCommand } from './at-command.js';
+import { AtError } from './at-error.js';
+import { DEADLINE } from './deadlines.js';
+import type { Quirks } from './quirks.js';
+
+/** `80AA…`: IPAd supported (es10.md §1.3). */
+export const TERMINAL_CAPABILITY = [0x80, 0xaa, 0, 0, 5, 0xa9, 3, 0x84, 1, 1] as const;
+/** The same with the device capabilities of SGP.22. */
+export const COMBINED_CAPABILITY = [0x80, 0xaa, 0, 0, 8, 0xa9, 6, 0x83, 1, 7, 0x84, 1, 1] as const;
+
+/** What both ways to the card share. */
+export interface UiccContext {
+  client: AtClient;
+  timer: Timer;
+  time: Time;
+  quirks: Quirks;
+  /** Most bytes to ask for by GET RESPONSE, for boards whose UART loses bytes; 0 = no limit. */
+  maxResponse: number;
+  /** The TERMINAL CAPABILITY command. */
+  terminalCapability: ArrayLike<number>;
+  observe?: Observer<HalEvent>;
+  /** The card turned out to have been reset. */
+  onLost?: () => void;
+}
+
+/** The modem gave an error result instead of an answer of the card. */
+export const REFUSED = -1;
+
+const CME_BUSY = 14;
+const CME_WAIT = 515;
+const BUSY_PAUSE = 500;
+/** CME errors of a command that this modem does not do; any other one after a good open() means a lost channel. */
+const CME_NOT_DONE: readonly number[] = [3, 4, 50];
+
+const EMPTY: readonly number[] = [];
+const NOTHING: ByteSink = { write() {} };
+
+/** TERMINAL CAPABILITY, GET RESPONSE, status words and retries; the two subclasses bring bytes to the card. */
+export abstract class UiccBase implements Uicc {
+  protected readonly context: UiccContext;
+  protected readonly hex = new HexCommand();
+  /** For commands of our own. */
+  protected readonly own = new Uint8Array(48);
+  /** The error result behind REFUSED. */
+  protected refusal: AtResult | undefined;
+  readonly #fci = new Uint8Array(258);
+  #fciLength = 0;
+  #isOpen = false;
+  #inUse = false;
+  #cleaned = false;
+  /** No ES10 command has been answered since open(). */
+  #fresh = false;
+  #getResponseClass = 0x00;
+  readonly #getResponseCommand = new Uint8Array(4);
+  readonly #statusCommand = new Uint8Array(4);
+  /** Status word before any GET RESPONSE. */
+  #firstSw = 0;
+  #sink: ByteSink = NOTHING;
+  #sw = 0;
+  #received = 0;
+
+  constructor(context: UiccContext) {
+    this.context = context;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** After start() of the modem: channels of an earlier life are closed at the next open(). */
+  restart(): void {
+    this.#isOpen = false;
+    this.#cleaned = false;
+    this.forgetChannel();
+  }
+
+  /** The card was reset: no channel is left. */
+  cardReset(): void {
+    this.#isOpen = false;
+    this.forgetChannel();
+  }
+
+  async open(aid: ArrayLike<number>): Promise<Uint8Array> {
+    await this.close();
+    if (!this.#cleaned) {
+      this.#cleaned = true;
+      await this.cleanUp();
+    }
+    this.#fciLength = 0;
+    const before = await this.sendCapability(this.context.terminalCapability);
+    if (!before) await this.sendCapability(COMBINED_CAPABILITY);
+    await this.openChannel(aid);
+    this.#isOpen = true;
+    this.#fresh = true;
+    // Some cards take it only now (open-questions Q21).
+    if (!before) await this.sendCapability(this.context.terminalCapability);
+    return this.#fci.subarray(0, this.#fciLength);
+  }
+
+  /** Finds out whether the channel is still there; whatever else the card says to STATUS does not matter. */
+  async check(): Promise<void> {
+    if (!this.#isOpen || this.#inUse) return;
+    this.#inUse = true;
+    try {
+      this.#statusCommand[0] = 0x80;
+      this.#statusCommand[1] = 0xf2;
+      const sw = await this.raw(0x80, this.#statusCommand, 4, 0, DEADLINE.query);
+      if (sw === REFUSED) this.#refused();
+      else if (sw === 0x6881 || sw === 0x6999) this.#lost(`status word ${swText(sw)}`);
+    } catch (error) {
+      if (error instanceof UiccError && error.code === 'closed') throw error;
+    } finally {
+      this.#inUse = false;
+    }
+  }
+
+  async transmit(command: Uint8Array, sink: ByteSink, deadline: number = DEADLINE.apdu): Promise<number> {
+    if (this.#inUse) throw new XsIpaError('usage', 'transmit() was called while another one is running');
+    if (!this.#isOpen)
+      throw new UiccError('channelLost', 'no channel to the card is open: call open() first');
+    this.#inUse = true;
+    try {
+      let sw = await this.apdu(command, command.length, sink, deadline);
+      if (sw === 0x6985 && this.#fresh && (await this.#capabilityAgain())) {
+        sw = await this.apdu(command, command.length, sink, deadline);
+      }
+      this.#fresh = false;
+      if (sw === REFUSED) throw this.#refused();
+      if (sw === 0x6881 || sw === 0x6999) throw this.#lost(`status word ${swText(sw)}`);
+      return sw;
+    } finally {
+      this.#inUse = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    try {
+      await this.closeChannel();
+    } catch {
+      // Whatever is left is closed as a stale channel when opening fails.
+    }
+    this.forgetChannel();
+  }
+
+  /** Opens a channel and selects; leaves nothing open when it fails. */
+  protected abstract openChannel(aid: ArrayLike<number>): Promise<void>;
+  protected abstract closeChannel(): Promise<void>;
+  protected abstract closeStale(): Promise<void>;
+  protected abstract forgetChannel(): void;
+  /** One command APDU with base class, without chaining. @returns status word or REFUSED */
+  protected abstract raw(
+    cla: number,
+    command: Uint8Array,
+    length: number,
+    le: number,
+    deadline: number,
+  ): Promise<number>;
+  /** TERMINAL CAPABILITY goes to the basic channel. @returns status word or REFUSED */
+  protected abstract rawBasic(command: Uint8Array, length: number, deadline: number): Promise<number>;
+
+  /** Closes what an earlier life of ours may have left open; errors do not matter. */
+  protected async cleanUp(): Promise<void> {
+    try {
+      await this.closeStale();
+    } catch (error) {
+      if (error instanceof UiccError && error.code === 'closed') throw error;
+    }
+  }
+
+  /** One logical command on our channel: 61xx and 6Cxx dealt with. @returns status word or REFUSED */
+  protected async apdu(
+    command: Uint8Array,
+    length: number,
+    sink: ByteSink,
+    deadline: number,
+  ): Promise<number> {
+    const { observe } = this.context;
+    if (!observe) return this.#chain(command, length, sink, deadline);
+    const pieces: number[] = [];
+    const tee: ByteSink = {
+      write(bytes) {
+        for (const byte of bytes) pieces.push(byte);
+        sink.write(bytes);
+      },
+    };
+    const sw = await this.#chain(command, length, tee, deadline);
+    this.observed(command, length, pieces, sw);
+    return sw;
+  }
+
+  /** SELECT by DF name; P2 00, and 04 on 6A86. Keeps the FCI. */
+  protected async select(aid: ArrayLike<number>): Promise<number> {
+    const command = this.own;
+    command.set([0x00, 0xa4, 0x04, 0x00, aid.length]);
+    command.set(aid, 5);
+    const length = 5 + aid.length;
+    const fci: ByteSink = { write: (bytes) => this.#keepFci(bytes) };
+    let sw = await this.apdu(command, length, fci, DEADLINE.apdu);
+    if (sw === 0x6a86) {
+      command[3] = 0x04;
+      sw = await this.apdu(command, length, fci, DEADLINE.apdu);
+    }
+    // Selected; only the FCI cannot be had, which ES10 does not need (es10.md §1.2).
+    if (this.#firstSw >> 8 === 0x61 && !(sw >= 0 && isSuccess(sw))) return 0x9000;
+    return sw;
+  }
+
+  /** The error for a SELECT that failed. */
+  protected selectError(sw: number): UiccError {
+    if (sw === REFUSED) return new UiccError('refused', `SELECT: the modem answers ${this.refusal?.text}`);
+    if (sw === 0x6881 || sw === 0x6a81) {
+      return new UiccError(
+        'noChannel',
+        `SELECT: status word ${swText(sw)}: the card has no logical channel for us`,
+      );
+    }
+    return new UiccError(
+      'noApplication',
+      `SELECT: status word ${swText(sw)}: the application is not there or blocked`,
+    );
+  }
+
+  /** Sends `hex` and repeats it while the card or the modem is busy. @returns status word or REFUSED */
+  protected async line(deadline: number, hex: HexCommand = this.hex): Promise<number> {
+    const { client } = this.context;
+    const result = await this.patiently(deadline, () => {
+      this.#sw = 0;
+      this.#received = 0;
+      return client.exchange(hex, this.#receive, deadline);
+    });
+    if (result.ok) return this.#sw;
+    this.refusal = result;
+    return REFUSED;
+  }
+
+  /** Runs `send` again after a pause for as long as the modem says "busy" and `patience` ms are not over. */
+  protected async patiently(patience: number, send: () => Promise<AtResult>): Promise<AtResult> {
+    const { time, timer } = this.context;
+    const until = time.ticks + patience;
+    for (let pause = BUSY_PAUSE; ; pause = Math.min(2 * pause, 2_000)) {
+      let result: AtResult;
+      try {
+        result = await send();
+      } catch (error) {
+        throw fromAt(error);
+      }
+      const busy = result.cme === CME_BUSY || result.cme === CME_WAIT;
+      if (!busy || time.ticks + pause > until) return result;
+      await new Promise<void>((resolve) => timer.set(resolve, pause));
+    }
+  }
+
+  /** @returns true when the card took it */
+  protected async sendCapability(command: ArrayLike<number>): Promise<boolean> {
+    if (command.length === 0) return true;
+    this.own.set(command);
+    const sw = await this.rawBasic(this.own, command.length, DEADLINE.simBusy);
+    this.observed(this.own, command.length, EMPTY, sw);
+    return sw >= 0 && isSuccess(sw);
+  }
+
+  /** Tells the observer of a command that did not go through apdu(). */
+  protected observed(command: Uint8Array, length: number, response: ArrayLike<number>, sw: number): void {
+    const { observe } = this.context;
+    if (!observe || sw < 0) return;
+    observe({ event: 'apdu', command: command.slice(0, length), response: Uint8Array.from(response), sw });
+  }
+
+  /** Response data of commands sent by raw() and rawBasic() goes to `sink` while `run` runs. */
+  protected async withSink(sink: ByteSink, run: () => Promise<number>): Promise<number> {
+    this.#sink = sink;
+    try {
+      return await run();
+    } finally {
+      this.#sink = NOTHING;
+    }
+  }
+
+  readonly #receive = (bytes: Uint8Array): void => {
+    const count = bytes.length - 2;
+    this.#sw = (bytes[count] << 8) | bytes[count + 1];
+    this.#received = count;
+    if (count > 0) this.#sink.write(bytes.subarray(0, count));
+  };
+
+  #chain(command: Uint8Array, length: number, sink: ByteSink, deadline: number): Promise<number> {
+    return this.withSink(sink, () => this.#fetch(command, length, deadline));
+  }
+
+  async #fetch(command: Uint8Array, length: number, deadline: number): Promise<number> {
+    const { quirks } = this.context;
+    const wantsLe = length > 5 && (command[1] === 0xa4 || (command[1] === 0xe2 && (command[2] & 0x80) !== 0));
+    let sw = await this.raw(command[0], command, length, quirks.leWithData && wantsLe ? 0 : -1, deadline);
+    if (sw >> 8 === 0x6c) sw = await this.raw(command[0], command, length, sw & 0xff, deadline);
+    this.#firstSw = sw;
+    while (sw >> 8 === 0x61) {
+      sw = await this.#getResponse(sw & 0xff, deadline);
+      if (sw >> 8 === 0x61 && this.#received === 0) {
+        throw new UiccError('malformed', `GET RESPONSE gives no data but status word ${swText(sw)} again`);
+      }
+    }
+    return sw;
+  }
+
+  /** @param le bytes that wait, 0 = 256 or more */
+  async #getResponse(le: number, deadline: number): Promise<number> {
+    const { maxResponse, quirks } = this.context;
+    const limit = maxResponse || quirks.maxResponse || 256;
+    const wanted = Math.min(le || 256, limit) & 0xff;
+    let sw = await this.#getResponseOnce(wanted, deadline);
+    if (sw === 0x6e00) {
+      this.#getResponseClass ^= 0x80;
+      sw = await this.#getResponseOnce(wanted, deadline);
+      // Neither will do: keep the regular one.
+      if (sw === 0x6e00) this.#getResponseClass = 0x00;
+    }
+    if (sw >> 8 === 0x6c) sw = await this.#getResponseOnce(sw & 0xff, deadline);
+    return sw;
+  }
+
+  #getResponseOnce(le: number, deadline: number): Promise<number> {
+    const command = this.#getResponseCommand;
+    command[1] = 0xc0;
+    return this.raw(this.#getResponseClass, command, 4, le, deadline);
+  }
+
+  /** ES10 says 6985 right after opening: TERMINAL CAPABILITY has not arrived (es10.md §1.6). */
+  async #capabilityAgain(): Promise<boolean> {
+    this.#fresh = false;
+    if (this.context.terminalCapability.length === 0) return false;
+    if (await this.sendCapability(COMBINED_CAPABILITY)) return true;
+    return this.sendCapability(this.context.terminalCapability);
+  }
+
+  #keepFci(bytes: Uint8Array): void {
+    const room = this.#fci.length - this.#fciLength;
+    const piece = bytes.length > room ? bytes.subarray(0, room) : bytes;
+    this.#fci.set(piece, this.#fciLength);
+    this.#fciLength += piece.length;
+  }
+
+  #refused(): UiccError {
+    const { cme, text } = this.refusal ?? { cme: -1, text: 'ERROR' };
+    if (cme >= 0 && cme !== CME_BUSY && cme !== CME_WAIT && !CME_NOT_DONE.includes(cme))
+      return this.#lost(text);
+    return new UiccError('refused', `the modem refused the APDU: ${text}`);
+  }
+
+  #lost(what: string): UiccError {
+    this.cardReset();
+    this.context.onLost?.();
+    return new UiccError('channelLost', `the channel to the card is gone (${what}): call open() again`);
+  }
+}
+
+export function swText(sw: number): string {
+  return sw.toString(16).toUpperCase().padStart(4, '0');
+}
+
+function fromAt(error: unknown): unknown {
+  if (!(error instanceof AtError)) return error;
+  const code = error.code === 'timeout' || error.code === 'closed' ? error.code : 'malformed';
+  return new UiccError(code, error.message, { cause: error });
+}
