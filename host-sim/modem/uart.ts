@@ -16,6 +16,7 @@ export class Pipe {
   #free = 0;
   #timer: TimerHandle | undefined;
   #armed = false;
+  #firing = false;
   #waiting = 0;
 
   /**
@@ -65,19 +66,23 @@ export class Pipe {
 
   #arm(): void {
     const head = this.#queue[0];
-    if (this.#armed || !head) return;
+    if (this.#armed || this.#firing || !head) return;
     this.#armed = true;
     this.#timer = this.#clock.set(() => this.#fire(), Math.max(0, head.due - this.#clock.ticks));
   }
 
   #fire(): void {
     this.#armed = false;
+    this.#firing = true;
     // The head is due by definition, even where floating point or an early timer says otherwise.
-    const head = this.#queue.shift();
-    if (!head) return;
+    for (let due = true; due; due = this.#queue.length > 0 && this.#queue[0].due <= this.#clock.ticks) {
+      const head = this.#queue.shift();
+      if (!head) break;
+      this.#waiting -= head.bytes.length;
+      this.#deliver(head.bytes, head.begun);
+    }
+    this.#firing = false;
     this.#arm();
-    this.#waiting -= head.bytes.length;
-    this.#deliver(head.bytes, head.begun);
   }
 }
 
