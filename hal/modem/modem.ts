@@ -86,7 +86,7 @@ export class AtModem implements Modem {
       onUnsolicited: (line) => this.#onLine(asText(line, 0, line.length)),
       onLost: (reason) => {
         this.#tell('portLost', String(reason));
-        this.#auto.cardReset();
+        this.#auto.restart();
         this.#wakeAll();
       },
     });
@@ -221,7 +221,7 @@ export class AtModem implements Modem {
 
   close(): void {
     this.#client.close();
-    this.#auto.cardReset();
+    this.#auto.restart();
     this.#wakeAll();
   }
 

@@ -79,11 +79,10 @@ export abstract class UiccBase implements Uicc {
     return this.#isOpen;
   }
 
-  /** After start() of the modem: channels of an earlier life are closed at the next open(). */
+  /** The AT interface was left or started anew: the next open() first closes channels of the life before. */
   restart(): void {
     this.#isOpen = false;
     this.#cleaned = false;
-    this.forgetChannel();
   }
 
   /** The card was reset: no channel is left. */
@@ -159,7 +158,8 @@ export abstract class UiccBase implements Uicc {
   /** Opens a channel and selects; leaves nothing open when it fails. */
   protected abstract openChannel(aid: ArrayLike<number>): Promise<void>;
   protected abstract closeChannel(): Promise<void>;
-  protected abstract closeStale(): Promise<void>;
+  /** @param failed opening has failed, as it does when no channel is free */
+  protected abstract closeStale(failed: boolean): Promise<void>;
   protected abstract forgetChannel(): void;
   /** One command APDU with base class, without chaining. @returns status word or REFUSED */
   protected abstract raw(
@@ -173,9 +173,9 @@ export abstract class UiccBase implements Uicc {
   protected abstract rawBasic(command: Uint8Array, length: number, deadline: number): Promise<number>;
 
   /** Closes what an earlier life of ours may have left open; errors do not matter. */
-  protected async cleanUp(): Promise<void> {
+  protected async cleanUp(failed = false): Promise<void> {
     try {
-      await this.closeStale();
+      await this.closeStale(failed);
     } catch (error) {
       if (error instanceof UiccError && error.code === 'closed') throw error;
     }

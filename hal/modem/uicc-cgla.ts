@@ -50,14 +50,16 @@ export class CglaUicc extends UiccBase {
       this.forgetChannel();
       throw this.selectError(sw);
     }
-    this.own.set(aid);
-    this.#openCommand.begin('AT+CCHO="').payload(this.own, aid.length);
     const { client } = this.context;
-    const send = () => client.commandWithBytes(this.#openCommand, DEADLINE.channel);
+    const send = () => {
+      this.own.set(aid);
+      this.#openCommand.begin('AT+CCHO="').payload(this.own, aid.length);
+      return client.commandWithBytes(this.#openCommand, DEADLINE.channel);
+    };
     let result = await this.patiently(DEADLINE.simBusy, send);
     if (!result.ok) {
       // No such applet, or no free channel: only the second can be helped (at.md §3).
-      await this.cleanUp();
+      await this.cleanUp(true);
       result = await this.patiently(DEADLINE.simBusy, send);
     }
     if (!result.ok) throw new UiccError('noChannel', `AT+CCHO: the modem answers ${result.text}`);
@@ -71,10 +73,19 @@ export class CglaUicc extends UiccBase {
     await this.context.client.command(`AT+CCHC=${this.session}`, DEADLINE.channel);
   }
 
-  protected override async closeStale(): Promise<void> {
+  protected override async closeStale(failed: boolean): Promise<void> {
     if (this.context.quirks.fixedSession !== undefined) return;
-    for (let session = 1; session <= STALE_SESSIONS; session++) {
-      await this.patiently(0, () => this.context.client.command(`AT+CCHC=${session}`, DEADLINE.channel));
+    const { client } = this.context;
+    const close = (session: string | number) =>
+      this.patiently(0, () => client.command(`AT+CCHC=${session}`, DEADLINE.channel));
+    if (this.#handleLength > 0) await close(this.session);
+    this.#handleLength = 0;
+    for (let session = 1; session <= STALE_SESSIONS; session++) await close(session);
+    if (!failed || !this.#csimWorks) return;
+    // Handles that cannot be guessed: the channels behind them can.
+    for (let channel = 1; channel < STALE_SESSIONS; channel++) {
+      this.own.set([0x00, 0x70, 0x80, channel]);
+      await this.rawBasic(this.own, 4, DEADLINE.apdu);
     }
   }
 

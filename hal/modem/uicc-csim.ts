@@ -32,7 +32,7 @@ export class CsimUicc extends UiccBase {
     else {
       let sw = await this.#manageOpen();
       if (sw === 0x6a81 || sw === 0x6881 || (sw === REFUSED && this.refusal?.cme === 13)) {
-        await this.cleanUp();
+        await this.cleanUp(true);
         sw = await this.#manageOpen();
       }
       if (sw === REFUSED) {
@@ -63,7 +63,9 @@ export class CsimUicc extends UiccBase {
 
   protected override async closeStale(): Promise<void> {
     if (this.context.quirks.basicChannel) return;
+    if (this.#channel > STALE_CHANNELS) await this.#manageClose(this.#channel);
     for (let channel = 1; channel <= STALE_CHANNELS; channel++) await this.#manageClose(channel);
+    this.#channel = NONE;
   }
 
   protected override forgetChannel(): void {
