@@ -1,9 +1,9 @@
 /** What goes wrong. */
 export type FaultAction =
-  /** `+CME ERROR: code` instead of the command */
-  | { kind: 'cme'; code: number }
-  /** ERROR instead of the command */
-  | { kind: 'error' }
+  /** `+CME ERROR: code` instead of the command; `executed`: instead of its answer only, the card has acted. */
+  | { kind: 'cme'; code: number; executed?: boolean }
+  /** ERROR, likewise */
+  | { kind: 'error'; executed?: boolean }
   /** The card's answer is replaced by this status word; `executed`: after the card has carried the command out. */
   | { kind: 'statusWord'; sw: number; executed?: boolean }
   /** No answer at all; the command is carried out unless `executed` is false. */

@@ -6,16 +6,16 @@ export class LineEditor {
   #line: number[] = [];
   #overflow = false;
 
-  /** @param limit longest line in characters; what comes beyond is dropped and the line counts as too long */
+  /** @param limit longest line in characters; a longer one is dropped and reads as `?`, which is no command line */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** @returns a whole line, 'tooLong', or undefined while the line goes on */
-  put(byte: number): string | 'tooLong' | undefined {
+  /** @returns a whole line, or undefined while it goes on */
+  put(byte: number): string | undefined {
     switch (byte) {
       case 0x0d: {
-        const line = this.#overflow ? 'tooLong' : String.fromCharCode(...this.#line);
+        const line = this.#overflow ? '?' : String.fromCharCode(...this.#line);
         this.clear();
         return line;
       }

@@ -3,10 +3,9 @@ import { isRegistered, Registration } from '../../hal/contracts/index.js';
 import type { Card } from '../card.js';
 import type { Clock } from '../clock.js';
 import type { SimEvent } from '../events.js';
-import { execute } from './commands.js';
-import { CmeError, LineError, Silence, SimModemError } from './error.js';
-import { type FaultAction, FaultPlan, type Faults } from './faults.js';
-import { LineEditor, parseLine } from './line.js';
+import { Conversation } from './conversation.js';
+import { SimModemError } from './error.js';
+import type { Faults } from './faults.js';
 import type { Network } from './network.js';
 import { registrationLine } from './network-commands.js';
 import { type Personality, personalityByName } from './personality.js';
@@ -42,9 +41,6 @@ export interface SimulatedModemOptions {
   beforeApdu?: (n: number, apdu: Uint8Array) => Cut;
 }
 
-/** Command lines that may wait while one is being carried out; what comes beyond is lost, as in a real modem. */
-const MOST_LINES = 16;
-
 /**
  * A cellular modem with its card, its radio and one serial port. Powered on when made: the AT interface answers at
  * once, the card `simResetMilliseconds` later.
@@ -58,23 +54,15 @@ export class SimulatedModem implements TePort {
   readonly #uart: Uart;
   readonly #sim: Sim;
   readonly #radio: Radio;
-  readonly #faults: FaultPlan;
-  readonly #editor: LineEditor;
   readonly #mt: Mt;
+  readonly #conversation: Conversation;
   readonly #listeners = new Set<(registered: boolean, stat: number) => void>();
   #settings: Settings;
   #powered = false;
-  /** Counts power cuts: a command that began before one never ends. */
-  #epoch = 0;
-  #lines: (string | 'tooLong')[] = [];
-  #busy = false;
-  #urcs: string[] = [];
+  /** AT+CFUN=1,1 was asked for. */
   #restart = false;
-  #commands = 0;
-  #teApdus = 0;
-  /** The command line being carried out, and the faults that strike it. */
-  #line = '';
-  #struck: FaultAction[] = [];
+  /** Counts power cuts: a restart that is under way ends with one. */
+  #epoch = 0;
 
   constructor(options: SimulatedModemOptions) {
     this.#options = options;
@@ -86,10 +74,8 @@ export class SimulatedModem implements TePort {
       reservedChannels: options.reservedChannels ?? personality.reservedChannels,
     };
     this.#settings = new Settings(this.personality);
-    this.#editor = new LineEditor(this.personality.longestLine);
-    this.#faults = new FaultPlan(options.faults ?? []);
     this.#uart = new Uart(this.#clock, options.baud ?? 115_200, options.random, (bytes, begun) =>
-      this.#arrived(bytes, begun),
+      this.#conversation.take(bytes, begun),
     );
     this.#radio = new Radio(
       this.#clock,
@@ -111,6 +97,19 @@ export class SimulatedModem implements TePort {
       observe: (event) => this.#observe(event),
     });
     this.#mt = this.#handles();
+    this.#conversation = new Conversation({
+      clock: this.#clock,
+      uart: this.#uart,
+      mt: this.#mt,
+      faults: options.faults ?? [],
+      struck: (action, line) =>
+        this.#observe({ event: 'sim-modem', what: 'fault', detail: { ...action, line } }),
+      dropSim: () => {
+        this.#sim.drop();
+        this.#tune();
+      },
+      idle: () => this.#idle(),
+    });
     this.Serial = serialClass(this, this.#clock);
     this.powerOn();
   }
@@ -156,7 +155,7 @@ export class SimulatedModem implements TePort {
 
   /** Exchanges with the card on behalf of the TE. */
   get teApdus(): number {
-    return this.#teApdus;
+    return this.#conversation.apdus;
   }
 
   /** @returns how to stop listening */
@@ -170,12 +169,9 @@ export class SimulatedModem implements TePort {
     this.#epoch++;
     if (!this.#powered) return;
     this.#powered = false;
-    this.#uart.silence();
-    this.#editor.clear();
-    this.#lines = [];
-    this.#urcs = [];
-    this.#busy = false;
     this.#restart = false;
+    this.#uart.silence();
+    this.#conversation.stop();
     this.#sim.powerOff();
     this.#radio.update(undefined, false);
     this.#observe({ event: 'sim-modem', what: 'simOff', detail: { power: false } });
@@ -187,7 +183,8 @@ export class SimulatedModem implements TePort {
     if (this.#powered) return;
     this.#powered = true;
     this.#settings = new Settings(this.personality);
-    for (const line of this.personality.booted) this.#urc(line);
+    this.#conversation.start();
+    for (const line of this.personality.booted) this.#conversation.tell(line);
     this.#sim.activate();
   }
 
@@ -209,148 +206,6 @@ export class SimulatedModem implements TePort {
     };
   }
 
-  // --- command lines ---
-
-  #arrived(bytes: Uint8Array, begun: number): void {
-    if (!this.#powered) return;
-    const echo: number[] = [];
-    for (const byte of bytes) {
-      if (this.#settings.echo) this.#echo(byte, echo);
-      const line = this.#editor.put(byte);
-      if (line === undefined || line.trim() === '') continue;
-      if (this.#lines.length < MOST_LINES) this.#lines.push(line);
-    }
-    if (echo.length > 0) this.#uart.echo(Uint8Array.from(echo), begun);
-    this.#pump();
-  }
-
-  #echo(byte: number, echo: number[]): void {
-    if (byte === 0x0d && this.personality.echoedReturn === '\r\n') echo.push(0x0d, 0x0a);
-    else if (byte === 0x08 || byte === 0x7f) echo.push(0x08, 0x20, 0x08);
-    else if (byte !== 0x0a) echo.push(byte);
-  }
-
-  #pump(): void {
-    if (this.#busy || !this.#powered) return;
-    const line = this.#lines.shift();
-    if (line === undefined) return;
-    this.#busy = true;
-    void this.#serve(line, this.#epoch);
-  }
-
-  async #serve(line: string, epoch: number): Promise<void> {
-    const answer: string[] = [];
-    const final = await this.#run(line, answer);
-    if (epoch !== this.#epoch) return;
-    await this.#answer(answer, final);
-    if (epoch !== this.#epoch) return;
-    if (this.#restart) {
-      // The final result still goes out; from now on nothing else does.
-      this.#clock.set(() => {
-        if (epoch === this.#epoch) this.#reboot();
-      }, this.#uart.remaining);
-      return;
-    }
-    this.#busy = false;
-    for (const urc of this.#urcs.splice(0)) this.#urc(urc);
-    this.#sim.settle();
-    this.#pump();
-  }
-
-  /** @returns the final result, undefined for none */
-  async #run(line: string, answer: string[]): Promise<string | undefined> {
-    const n = ++this.#commands;
-    this.#line = line;
-    this.#struck = [];
-    try {
-      for (const action of this.#faults.atCommand(n, line)) this.#strike(action);
-      const commands = line === 'tooLong' ? undefined : parseLine(line);
-      if (!commands) throw new LineError('no command line');
-      for (const command of commands) answer.push(...(await execute(this.#mt, command)));
-      return 'OK';
-    } catch (error) {
-      if (error instanceof Silence) return undefined;
-      if (error instanceof CmeError) return this.#cme(error);
-      if (error instanceof LineError) return 'ERROR';
-      throw error;
-    }
-  }
-
-  #cme(error: CmeError): string {
-    if (this.#settings.cmee === 0) return 'ERROR';
-    return `+CME ERROR: ${this.#settings.cmee === 1 ? error.cme : error.message}`;
-  }
-
-  // --- faults ---
-
-  /** What happens instead of the command throws; what spoils its answer is kept for #answer. */
-  #strike(action: FaultAction): void {
-    this.#observe({ event: 'sim-modem', what: 'fault', detail: { ...action, line: this.#line } });
-    this.#struck.push(action);
-    if (action.kind === 'cme') throw new CmeError(action.code);
-    if (action.kind === 'error') throw new LineError('fault');
-    if (action.kind === 'noAnswer' && action.executed === false) throw new Silence();
-    if (action.kind === 'simDropped') {
-      this.#sim.drop();
-      this.#tune();
-    }
-  }
-
-  async #exchange(apdu: Uint8Array): Promise<Uint8Array> {
-    this.#sim.demandReady();
-    const n = ++this.#teApdus;
-    const struck = this.#faults.atApdu(n, apdu, this.#commands, this.#line);
-    for (const action of struck) this.#strike(action);
-    const spoilt = struck.find((action) => action.kind === 'statusWord');
-    if (!spoilt) return this.#sim.forTe(apdu);
-    if (spoilt.executed) await this.#sim.forTe(apdu);
-    return Uint8Array.of(spoilt.sw >> 8, spoilt.sw & 255);
-  }
-
-  // --- answers and unsolicited lines ---
-
-  async #answer(lines: readonly string[], final: string | undefined): Promise<void> {
-    for (const action of this.#struck) {
-      if (action.kind === 'delay')
-        await new Promise<void>((done) => void this.#clock.set(done, action.milliseconds));
-    }
-    const silent = final === undefined || this.#struck.some((action) => action.kind === 'noAnswer');
-    if (silent || !this.#powered) return;
-    let text = this.#strays('before');
-    for (const line of lines) text += this.#settings.verbose ? `\r\n${line}\r\n` : `${line}\r\n`;
-    text += this.#strays('between') + this.#final(final);
-    for (const action of this.#struck) {
-      if (action.kind === 'truncate') text = text.slice(0, action.keep);
-      if (action.kind === 'loseBytes') text = text.slice(0, action.at) + text.slice(action.at + action.count);
-    }
-    this.#send(text);
-  }
-
-  #strays(where: 'before' | 'between'): string {
-    let text = '';
-    for (const action of this.#struck) {
-      if (action.kind === 'urc' && action.where === where) text += `\r\n${action.line}\r\n`;
-    }
-    return text;
-  }
-
-  #final(result: string): string {
-    if (this.#settings.verbose) return `\r\n${result}\r\n`;
-    if (result === 'OK') return '0\r';
-    return result === 'ERROR' ? '4\r' : `${result}\r\n`;
-  }
-
-  /** Unsolicited lines wait while a command is being answered. */
-  #urc(line: string): void {
-    if (!this.#powered) return;
-    if (this.#busy) this.#urcs.push(line);
-    else this.#send(`\r\n${line}\r\n`);
-  }
-
-  #send(text: string): void {
-    this.#uart.send(Buffer.from(text, 'latin1'));
-  }
-
   // --- card and radio ---
 
   #handles(): Mt {
@@ -363,7 +218,7 @@ export class SimulatedModem implements TePort {
       sim: this.#sim,
       radio: this.#radio,
       imei: this.#options.imei ?? '352906112345675',
-      exchange: (apdu) => this.#exchange(apdu),
+      exchange: (apdu) => this.#conversation.exchange(apdu),
       tune: () => this.#tune(),
       restart: () => {
         this.#restart = true;
@@ -371,8 +226,22 @@ export class SimulatedModem implements TePort {
     };
   }
 
-  /** AT+CFUN=1,1: as a power cut, but orderly, and the modem comes back by itself. */
+  #idle(): void {
+    if (this.#restart) this.#reboot();
+    else this.#sim.settle();
+  }
+
+  /** AT+CFUN=1,1: the final result still goes out, then the modem is off and comes back by itself. */
   #reboot(): void {
+    const remaining = this.#uart.remaining;
+    this.#conversation.stop();
+    const before = this.#epoch;
+    this.#clock.set(() => {
+      if (before === this.#epoch) this.#offAndOn();
+    }, remaining);
+  }
+
+  #offAndOn(): void {
     this.powerOff();
     const epoch = this.#epoch;
     this.#clock.set(() => {
@@ -385,14 +254,14 @@ export class SimulatedModem implements TePort {
   }
 
   #simLost(): void {
-    for (const line of this.personality.simLost) this.#urc(line);
+    for (const line of this.personality.simLost) this.#conversation.tell(line);
     this.#tune();
   }
 
   #simReady(): void {
     const quiet = this.#sim.imsi === undefined && this.personality.withoutProfile !== 'ready';
     for (const line of this.personality.simReady) {
-      if (!quiet || line !== '+CPIN: READY') this.#urc(line);
+      if (!quiet || line !== '+CPIN: READY') this.#conversation.tell(line);
     }
     this.#tune();
   }
@@ -414,9 +283,9 @@ export class SimulatedModem implements TePort {
       });
     }
     for (const name of Object.keys(this.#settings.reports)) {
-      if (this.#settings.reports[name] > 0) this.#urc(registrationLine(this.#mt, name));
+      if (this.#settings.reports[name] > 0) this.#conversation.tell(registrationLine(this.#mt, name));
     }
-    if (this.#settings.packetEvents > 0 && lost) this.#urc('+CGEV: NW DETACH');
+    if (this.#settings.packetEvents > 0 && lost) this.#conversation.tell('+CGEV: NW DETACH');
     for (const listener of [...this.#listeners]) listener(this.registered, stat);
   }
 

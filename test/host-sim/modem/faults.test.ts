@@ -28,6 +28,18 @@ describe('faults', () => {
     expect(bench.happenings.at(-1)).toBe('fault');
   });
 
+  it('an error although the card has acted', async () => {
+    const bench = await new Bench({
+      faults: [
+        { apdu: 1, action: { kind: 'error', executed: true } },
+        { apdu: 2, action: { kind: 'cme', code: 100, executed: true } },
+      ],
+    }).ready();
+    expect(await bench.ask(OPEN)).toEqual(['ERROR']);
+    expect(await bench.ask(OPEN)).toEqual(['+CME ERROR: 100']);
+    expect(await bench.ask(OPEN)).toEqual(['+CSIM: 6,"039000"', 'OK']);
+  });
+
   it('no answer: carried out or not', async () => {
     const carriedOut = await new Bench({ faults: [{ apdu: 1, action: { kind: 'noAnswer' } }] }).ready();
     expect(await carriedOut.ask(OPEN, 60_000)).toEqual([]);
