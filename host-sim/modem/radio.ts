@@ -14,6 +14,7 @@ export class Radio {
   #attachment: Attachment | undefined;
   #timer: TimerHandle | undefined;
   #searching = false;
+  #deaf: (() => void) | undefined;
 
   constructor(
     clock: Clock,
@@ -25,7 +26,6 @@ export class Radio {
     this.#network = network;
     this.#attachMilliseconds = attachMilliseconds;
     this.#changed = changed;
-    network.onChange(() => this.#evaluate());
   }
 
   /** `stat` of 27.007 §7.2. */
@@ -54,6 +54,9 @@ export class Radio {
     this.#imsi = imsi;
     this.#on = on;
     if (this.registered) this.#set(Registration.idle);
+    // Only a modem with a subscription listens, so that one which is switched off can be forgotten.
+    this.#deaf?.();
+    this.#deaf = on && imsi !== undefined ? this.#network.onChange(() => this.#evaluate()) : undefined;
     this.#evaluate();
   }
 

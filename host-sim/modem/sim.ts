@@ -183,7 +183,9 @@ export class Sim {
   }
 
   async #readFiles(): Promise<void> {
-    this.iccid = await this.#file([0x3f00, 0x2fe2], 10);
+    const iccid = await this.#file([0x3f00, 0x2fe2], 10);
+    // Without an enabled profile the file may be there, blank.
+    this.iccid = iccid?.every((byte) => byte === 0xff) ? undefined : iccid;
     const imsi =
       (await this.#file([0x3f00, 0x7ff0, 0x6f07], 9)) ?? (await this.#file([0x3f00, 0x7f20, 0x6f07], 9));
     this.imsi = imsi && imsiDigits(imsi);
