@@ -120,6 +120,7 @@ describe('TlvStream', () => {
     ['indefiniteLength', '3080 020101 0000'],
     ['lengthBeyond', '3003 0202 01 FF'],
     ['lengthBeyond', '3001 02 01 FF'],
+    ['lengthBeyond', '3001 BF 51'],
     ['lengthBeyond', '3003 0284 00000001'],
     ['badTag', '0000'],
     ['badTag', 'FF0100'],
