@@ -8,7 +8,7 @@ export type SimEvent =
   | { event: 'eim'; what: EimHappening; eid?: string; detail?: Record<string, unknown> }
   | {
       event: 'broker';
-      what: 'listening' | 'connected' | 'disconnected' | 'kept';
+      what: 'listening' | 'connected' | 'disconnected' | 'kept' | 'dropped';
       detail?: Record<string, unknown>;
     }
   | { event: 'step'; title: string; detail?: string }

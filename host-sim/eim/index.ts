@@ -1,0 +1,22 @@
+export { Broker, type BrokerOptions, type RunningBroker } from './broker.js';
+export {
+  type ControlOptions,
+  defaultControlPort,
+  EimControlClient,
+  type EimStatus,
+  type OrderRequest,
+  type RunningControl,
+  serveControl,
+} from './control.js';
+export { type DeviceView, Eim, type EimOptions, type MessageContext, type QueueOptions } from './eim.js';
+export { EimError } from './error.js';
+export { MqttEim, type MqttEimOptions } from './mqtt.js';
+export {
+  type DataOrder,
+  dataTags,
+  type EcoOrder,
+  type EimConfiguration,
+  type Order,
+  type PsmoOrder,
+} from './orders.js';
+export type { OperationResult, Outcome } from './outcome.js';
