@@ -1,0 +1,66 @@
+import { Asn1Error, firstTag } from '../asn1/index.js';
+import type { Command } from './context.js';
+import { addInitialEim, getEimConfigurationData } from './eco.js';
+import * as info from './info.js';
+import * as local from './local.js';
+import { listNotification, notificationSent, retrieveNotificationsList } from './notifications.js';
+import { loadEuiccPackage } from './package.js';
+import { getProfilesInfo } from './profiles.js';
+import { executeFallback, profileRollback, returnFromFallback } from './recovery.js';
+
+/** The response TLV, or a status word that is not success. */
+type Handler = (command: Command, bytes: Uint8Array) => Uint8Array | number;
+
+const functions: Readonly<Record<number, Handler>> = {
+  0xbf20: info.getEuiccInfo1,
+  0xbf22: info.getEuiccInfo2,
+  0xbf28: listNotification,
+  0xbf2b: retrieveNotificationsList,
+  0xbf2d: getProfilesInfo,
+  0xbf2e: info.getEuiccChallenge,
+  0xbf30: notificationSent,
+  0xbf3c: info.getConfiguredAddresses,
+  0xbf3e: info.getEid,
+  0xbf3f: local.setDefaultDpAddress22,
+  0xbf43: info.getRat,
+  0xbf51: loadEuiccPackage,
+  0xbf55: getEimConfigurationData,
+  0xbf56: info.getCerts,
+  0xbf57: addInitialEim,
+  0xbf58: profileRollback,
+  0xbf59: local.configureImmediateProfileEnabling,
+  0xbf64: local.memoryReset,
+  0xbf65: local.setDefaultDpAddress,
+};
+
+/** SGP.32 §5.1 has no ES10c; it is there for LPAs of consumer eUICCs. */
+const es10cFunctions: Readonly<Record<number, Handler>> = {
+  0xbf29: local.setNickname,
+  0xbf31: local.enableProfile,
+  0xbf32: local.disableProfile,
+  0xbf33: local.deleteProfile,
+};
+
+const fallbackFunctions: Readonly<Record<number, Handler>> = {
+  0xbf5d: executeFallback,
+  0xbf5e: returnFromFallback,
+};
+
+/**
+ * Carries out one ES10 command.
+ * @returns the response, or 6A88 for a function that is not there and 6A80 for bytes that cannot be read
+ */
+export function executeEs10(command: Command, bytes: Uint8Array): Uint8Array | number {
+  const tag = firstTag(bytes);
+  const handler =
+    functions[tag] ??
+    (command.card.es10c ? es10cFunctions[tag] : undefined) ??
+    (command.card.fallbackSupported ? fallbackFunctions[tag] : undefined);
+  if (!handler) return 0x6a88;
+  try {
+    return handler(command, bytes);
+  } catch (error) {
+    if (error instanceof Asn1Error) return 0x6a80;
+    throw error;
+  }
+}

@@ -1,0 +1,2 @@
+export type { Eim, EuiccState, Pending, Profile, ProfileSeed } from './state.js';
+export { VirtualEuicc, type VirtualEuiccOptions } from './uicc.js';

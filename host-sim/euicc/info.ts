@@ -1,0 +1,127 @@
+import {
+  concat,
+  decode,
+  EuiccConfiguredAddressesRequest,
+  EuiccConfiguredAddressesResponse,
+  EuiccInfo1,
+  EuiccInfo2,
+  encode,
+  GetCertsRequest,
+  GetCertsResponse,
+  GetEuiccChallengeRequest,
+  GetEuiccChallengeResponse,
+  GetEuiccDataRequest,
+  GetEuiccDataResponse,
+  GetEuiccInfo1Request,
+  GetEuiccInfo2Request,
+  GetRatRequest,
+  GetRatResponse,
+  type Infer,
+  IsdrFci,
+  unhex,
+} from '../asn1/index.js';
+import type { Command } from './context.js';
+import { type EuiccState, enabledProfile, sameBytes } from './state.js';
+
+/** A0000005591010FFFFFFFF8900000100 (SGP.02 §2.2.3) */
+export const isdrAid = [0xa0, 0, 0, 5, 0x59, 0x10, 0x10, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0] as const;
+
+/** Answer to SELECT of the ISD-R (SGP.32 §3.8.4). */
+export function isdrFci(state: EuiccState): Uint8Array {
+  return encode(IsdrFci, {
+    dfName: Uint8Array.from(isdrAid),
+    proprietaryData: { maxCommandLength: Uint8Array.of(0xff) },
+    isdrProprietaryApplicationTemplateIoT: { capabilities: enabledProfile(state) ? ['enabledProfile'] : [] },
+  });
+}
+
+export function getEid({ card }: Command, bytes: Uint8Array): Uint8Array | number {
+  const { tagList } = decode(GetEuiccDataRequest, bytes);
+  if (!tagList.includes(0x5a)) return 0x6a80;
+  return encode(GetEuiccDataResponse, { eidValue: card.credentials.eid });
+}
+
+const svn = Uint8Array.of(2, 5, 0);
+
+export function getEuiccInfo1({ card }: Command, bytes: Uint8Array): Uint8Array {
+  decode(GetEuiccInfo1Request, bytes);
+  const keys = [card.credentials.ciKeyId];
+  return encode(EuiccInfo1, { svn, euiccCiPKIdListForVerification: keys, euiccCiPKIdListForSigning: keys });
+}
+
+export function getEuiccInfo2({ card, state }: Command, bytes: Uint8Array): Uint8Array {
+  decode(GetEuiccInfo2Request, bytes);
+  const keys = [card.credentials.ciKeyId];
+  const iot: NonNullable<Infer<typeof EuiccInfo2>['iotSpecificInfo']> = {
+    iotVersion: [Uint8Array.of(1, 2, 0)],
+  };
+  if (card.ecallSupported) iot.ecallSupported = true;
+  if (card.fallbackSupported) iot.fallbackSupported = true;
+  return encode(EuiccInfo2, {
+    profileVersion: Uint8Array.of(2, 3, 1),
+    svn,
+    euiccFirmwareVer: Uint8Array.of(1, 0, 0),
+    extCardResource: extCardResource(state),
+    uiccCapability: [
+      'usimSupport',
+      'isimSupport',
+      'akaMilenage',
+      'akaTuak128',
+      'akaTuak256',
+      'gbaAuthenUsim',
+      'eapClient',
+      'javacard',
+      'berTlvFileSupport',
+      'getIdentity',
+    ],
+    ts102241Version: Uint8Array.of(15, 2, 0),
+    globalplatformVersion: Uint8Array.of(2, 3, 0),
+    rspCapability: ['additionalProfile', 'testProfileSupport'],
+    euiccCiPKIdListForVerification: keys,
+    euiccCiPKIdListForSigning: keys,
+    euiccCategory: 2,
+    forbiddenProfilePolicyRules: [],
+    ppVersion: Uint8Array.of(1, 0, 0),
+    sasAccreditationNumber: 'XS-IPA-TEST-0001',
+    ipaMode: 0,
+    iotSpecificInfo: iot,
+  });
+}
+
+/** Applications, free non-volatile and free volatile memory (ETSI TS 102 226 §8.2.1.7.2). */
+function extCardResource(state: EuiccState): Uint8Array {
+  const number = (tag: number, value: number) => {
+    const bytes = Uint8Array.of(tag, 4, 0, 0, 0, 0);
+    new DataView(bytes.buffer).setUint32(2, value);
+    return bytes;
+  };
+  const used = 65_536 * state.profiles.length;
+  return concat([unhex('810100'), number(0x82, Math.max(0, 1_048_576 - used)), number(0x83, 8_192)]);
+}
+
+export function getEuiccChallenge({ card }: Command, bytes: Uint8Array): Uint8Array {
+  decode(GetEuiccChallengeRequest, bytes);
+  return encode(GetEuiccChallengeResponse, {
+    euiccChallenge: Uint8Array.from({ length: 16 }, () => Math.floor(card.random() * 256)),
+  });
+}
+
+export function getConfiguredAddresses({ state }: Command, bytes: Uint8Array): Uint8Array {
+  decode(EuiccConfiguredAddressesRequest, bytes);
+  return encode(EuiccConfiguredAddressesResponse, {
+    defaultDpAddress: state.defaultDpAddress || undefined,
+    rootDsAddress: state.rootDsAddress,
+  });
+}
+
+export function getRat({ card }: Command, bytes: Uint8Array): Uint8Array {
+  decode(GetRatRequest, bytes);
+  return encode(GetRatResponse, { rat: [...card.rat] });
+}
+
+export function getCerts({ card }: Command, bytes: Uint8Array): Uint8Array {
+  const { euiccCiPKId } = decode(GetCertsRequest, bytes);
+  const { certificate, eumCertificate, ciKeyId } = card.credentials;
+  if (euiccCiPKId && !sameBytes(euiccCiPKId, ciKeyId)) return encode(GetCertsResponse, { getCertsError: 1 });
+  return encode(GetCertsResponse, { certs: { eumCertificate, euiccCertificate: certificate } });
+}

@@ -1,0 +1,364 @@
+import { Asn1Error, concat, hex, readElement } from '../asn1/index.js';
+import type { Card } from '../card.js';
+import type { Clock } from '../clock.js';
+import type { SimEvent } from '../events.js';
+import type { EuiccCredentials } from '../pki/types.js';
+import type { Store } from '../store.js';
+import { type Apdu, parseApdu, respond, statusWord } from './apdu.js';
+import type { Command, EuiccProperties } from './context.js';
+import { executeEs10 } from './es10.js';
+import { FileSelection } from './files.js';
+import { isdrAid, isdrFci } from './info.js';
+import { applyMarked } from './profiles.js';
+import {
+  type Eim,
+  type EuiccState,
+  factoryState,
+  loadState,
+  type Pending,
+  type Profile,
+  type ProfileSeed,
+  saveState,
+} from './state.js';
+
+export interface VirtualEuiccOptions {
+  credentials: EuiccCredentials;
+  store: Store;
+  clock: Clock;
+  /** Uniform in [0, 1). */
+  random: () => number;
+  observe?: (event: SimEvent) => void;
+  /** Factory content; used while the store is empty. */
+  profiles?: readonly ProfileSeed[];
+  defaultDpAddress?: string;
+  rootDsAddress?: string;
+  /** Offer ES10c for LPAs of consumer eUICCs. Default false: 6A88. */
+  es10c?: boolean;
+  fallbackSupported?: boolean;
+  ecallSupported?: boolean;
+  rat?: EuiccProperties['rat'];
+  resultCapacity?: number;
+  maxResultBytes?: number;
+  maxEims?: number;
+  maxCounterValue?: number;
+  /** First number that MANAGE CHANNEL gives out. */
+  firstChannel?: number;
+  /** Logical channels besides the basic one. */
+  channelCount?: number;
+  /** Longest ES10 command, over all its STORE DATA blocks. */
+  maxCommandBytes?: number;
+  /** Refuse ES10 with 6985 between a profile switch and the reset, as some cards do. */
+  blockedUntilReset?: boolean;
+}
+
+/** ATR of a T=0 card with logical channels. */
+const atr = [
+  0x3b, 0x9f, 0x96, 0x80, 0x1f, 0xc7, 0x80, 0x31, 0xa0, 0x73, 0xbe, 0x21, 0x13, 0x67, 0x43, 0x20, 0x07, 0x18,
+  0x00, 0x00, 0x01, 0xa5,
+] as const;
+
+interface Channel {
+  files: FileSelection;
+  isdr: boolean;
+  /** STORE DATA blocks so far, and the number the next one must have. */
+  blocks: Uint8Array[];
+  nextBlock: number;
+  /** What GET RESPONSE is to fetch. */
+  response: Uint8Array;
+}
+
+/**
+ * A UICC with an IoT eUICC of SGP.32 v1.2 on it. Every state change is saved once, before its answer leaves; when the
+ * store throws, the exception comes out of transmit() or reset(), and the card is to be made anew on the same store.
+ */
+export class VirtualEuicc implements Card {
+  readonly #options: VirtualEuiccOptions;
+  readonly #card: EuiccProperties;
+  #state: EuiccState;
+  #channels = new Map<number, Channel>();
+  #ipad = false;
+  #toolkit = false;
+  #proactive: Uint8Array | undefined;
+  #waitsForReset = false;
+
+  constructor(options: VirtualEuiccOptions) {
+    this.#options = options;
+    this.#card = {
+      credentials: options.credentials,
+      es10c: options.es10c ?? false,
+      fallbackSupported: options.fallbackSupported ?? true,
+      ecallSupported: options.ecallSupported ?? false,
+      rat: options.rat ?? [],
+      resultCapacity: options.resultCapacity ?? 20,
+      maxResultBytes: options.maxResultBytes ?? 8192,
+      maxEims: options.maxEims ?? 8,
+      maxCounterValue: options.maxCounterValue ?? 0x7fffff,
+      random: options.random,
+    };
+    const stored = options.store.load();
+    this.#state = stored
+      ? loadState(stored)
+      : factoryState(options.profiles ?? [], {
+          defaultDpAddress: options.defaultDpAddress ?? '',
+          rootDsAddress: options.rootDsAddress ?? 'lpa.ds.gsma.com',
+        });
+    this.#powerUp();
+  }
+
+  get eid(): Uint8Array {
+    return this.#card.credentials.eid;
+  }
+
+  get profiles(): readonly Readonly<Profile>[] {
+    return structuredClone(this.#state.profiles);
+  }
+
+  get eims(): readonly Readonly<Eim>[] {
+    return structuredClone(this.#state.eims);
+  }
+
+  get notifications(): readonly Readonly<Pending>[] {
+    return structuredClone(this.#state.notifications);
+  }
+
+  get results(): readonly Readonly<Pending>[] {
+    return structuredClone(this.#state.results);
+  }
+
+  /** Everything that survives a power cut; a copy. */
+  get state(): Readonly<EuiccState> {
+    return structuredClone(this.#state);
+  }
+
+  reset(): Uint8Array {
+    this.#powerUp();
+    this.#options.observe?.({ event: 'card', what: 'reset' });
+    return Uint8Array.from(atr);
+  }
+
+  #powerUp(): void {
+    this.#channels = new Map([[0, newChannel()]]);
+    this.#ipad = false;
+    this.#toolkit = false;
+    this.#proactive = undefined;
+    this.#waitsForReset = false;
+    const draft = structuredClone(this.#state);
+    const events: SimEvent[] = [];
+    if (applyMarked({ state: draft, events })) this.#commit(draft, events);
+  }
+
+  #commit(draft: EuiccState, events: readonly SimEvent[]): void {
+    this.#options.store.save(saveState(draft));
+    this.#state = draft;
+    for (const event of events) this.#options.observe?.(event);
+  }
+
+  transmit(command: Uint8Array): Uint8Array {
+    const apdu = parseApdu(command);
+    if (typeof apdu === 'number') return statusWord(apdu);
+    const channel = this.#channels.get(apdu.channel);
+    if (!channel) return statusWord(0x6881);
+    if (apdu.ins === 0xc0) return this.#getResponse(channel, apdu);
+    channel.response = new Uint8Array(0);
+    if (apdu.ins !== 0xe2) {
+      channel.blocks = [];
+      channel.nextBlock = 0;
+    }
+    const answer = this.#execute(channel, apdu);
+    if (typeof answer === 'number') return statusWord(answer === 0x9000 ? this.#success() : answer);
+    return this.#answerWith(channel, apdu, answer);
+  }
+
+  /** Response data, or a status word. */
+  #execute(channel: Channel, apdu: Apdu): Uint8Array | number {
+    if (apdu.proprietary) {
+      switch (apdu.ins) {
+        case 0xaa:
+          return this.#terminalCapability(apdu);
+        case 0x10:
+          this.#toolkit = true;
+          return 0x9000;
+        case 0x12:
+          return this.#fetch(apdu);
+        case 0x14:
+        case 0xc2:
+          return 0x9000;
+        case 0xe2:
+          return this.#storeData(channel, apdu);
+        case 0xf2:
+          return apdu.p2 === 0x0c ? 0x9000 : this.#status(channel);
+        default:
+          return 0x6d00;
+      }
+    }
+    switch (apdu.ins) {
+      case 0x70:
+        return this.#manageChannel(apdu);
+      case 0xa4:
+        return this.#select(channel, apdu);
+      case 0xb0:
+        if (apdu.p1 >= 0x80) return 0x6a86;
+        return channel.files.read(this.#state, (apdu.p1 << 8) | apdu.p2);
+      case 0xf2:
+        return this.#status(channel);
+      default:
+        return 0x6d00;
+    }
+  }
+
+  /** 9000, or 91xx when the terminal is to fetch something (ETSI TS 102 223 §6.2). */
+  #success(): number {
+    return this.#proactive && this.#toolkit ? 0x9100 | this.#proactive.length : 0x9000;
+  }
+
+  /** T=0: data of a command that brought data waits for GET RESPONSE, else Le decides. */
+  #answerWith(channel: Channel, apdu: Apdu, data: Uint8Array): Uint8Array {
+    if (data.length === 0) return statusWord(this.#success());
+    if (apdu.data.length > 0) {
+      channel.response = data;
+      return statusWord(0x6100 | (data.length > 255 ? 0 : data.length));
+    }
+    const wanted = apdu.le === 0 || apdu.le === undefined ? Math.min(256, data.length) : apdu.le;
+    if (apdu.le === undefined || wanted > data.length) return statusWord(0x6c00 | (data.length & 255));
+    return respond(data.subarray(0, wanted), this.#success());
+  }
+
+  #getResponse(channel: Channel, { le }: Apdu): Uint8Array {
+    const { response } = channel;
+    if (response.length === 0) return statusWord(0x6f00);
+    const wanted = le === 0 || le === undefined ? Math.min(256, response.length) : le;
+    if (wanted > response.length) return statusWord(0x6c00 | (response.length & 255));
+    channel.response = response.subarray(wanted);
+    const left = channel.response.length;
+    return respond(
+      response.subarray(0, wanted),
+      left > 0 ? 0x6100 | (left > 255 ? 0 : left) : this.#success(),
+    );
+  }
+
+  /** The last template counts as a whole (ETSI TS 102 221 §11.1.19, SGP.32 §3.8.2). */
+  #terminalCapability({ data }: Apdu): number {
+    try {
+      const template = readElement(data);
+      if (template.tag !== 0xa9) return 0x6a80;
+      const iot = template.children.find((child) => child.tag === 0x84);
+      this.#ipad = ((iot?.content[0] ?? 0) & 0x01) !== 0;
+      return 0x9000;
+    } catch (error) {
+      if (error instanceof Asn1Error) return 0x6a80;
+      throw error;
+    }
+  }
+
+  #fetch({ le }: Apdu): Uint8Array | number {
+    const proactive = this.#proactive;
+    if (!proactive || !this.#toolkit) return 0x6f00;
+    if (le !== undefined && le !== 0 && le !== proactive.length) return 0x6c00 | proactive.length;
+    this.#proactive = undefined;
+    return proactive;
+  }
+
+  #manageChannel({ p1, p2, channel, le }: Apdu): Uint8Array | number {
+    const { firstChannel = 1, channelCount = 3 } = this.#options;
+    if (p1 === 0x80) {
+      const closed = p2 === 0 ? channel : p2;
+      if (closed === 0) return 0x6a86;
+      return this.#channels.delete(closed) ? 0x9000 : 0x6881;
+    }
+    if (p1 !== 0) return 0x6a86;
+    const last = Math.min(19, firstChannel + channelCount - 1);
+    if (p2 !== 0) {
+      if (p2 < firstChannel || p2 > last || this.#channels.has(p2)) return 0x6a81;
+      this.#channels.set(p2, newChannel());
+      return 0x9000;
+    }
+    if (le === undefined) return 0x6c01;
+    for (let number = firstChannel; number <= last; number++) {
+      if (this.#channels.has(number)) continue;
+      this.#channels.set(number, newChannel());
+      return Uint8Array.of(number);
+    }
+    return 0x6a81;
+  }
+
+  #select(channel: Channel, { p1, p2, data }: Apdu): Uint8Array | number {
+    if (p2 !== 0x00 && p2 !== 0x04 && p2 !== 0x0c) return 0x6a86;
+    if (p1 === 0x04 && isIsdr(data)) {
+      channel.isdr = true;
+      return p2 === 0x0c ? 0x9000 : isdrFci(this.#state);
+    }
+    const answer = channel.files.select(this.#state, p1, data);
+    if (typeof answer === 'number') return answer;
+    channel.isdr = false;
+    return p2 === 0x0c ? 0x9000 : answer;
+  }
+
+  #status(channel: Channel): Uint8Array {
+    return channel.isdr ? isdrFci(this.#state) : channel.files.status(this.#state);
+  }
+
+  #storeData(channel: Channel, { p1, p2, data }: Apdu): Uint8Array | number {
+    if (!channel.isdr) return 0x6d00;
+    // SGP.32 §3.8.4: without the IPAd bit of the terminal the card does not talk to an IPA in the device.
+    if (!this.#ipad || (this.#waitsForReset && this.#options.blockedUntilReset)) return 0x6985;
+    if (p2 === 0) {
+      channel.blocks = [];
+      channel.nextBlock = 0;
+    }
+    const blocks = channel.blocks;
+    const inOrder = p2 === channel.nextBlock && (p1 === 0x11 || p1 === 0x91);
+    channel.blocks = [];
+    channel.nextBlock = 0;
+    if (!inOrder) return 0x6a86;
+    if (data.length === 0) return 0x6700;
+    blocks.push(data);
+    const length = blocks.reduce((sum, block) => sum + block.length, 0);
+    if (length > (this.#options.maxCommandBytes ?? 65_280)) return 0x6a84;
+    if (p1 === 0x11) {
+      channel.blocks = blocks;
+      channel.nextBlock = p2 + 1;
+      return 0x9000;
+    }
+    return this.#es10(concat(blocks));
+  }
+
+  #es10(bytes: Uint8Array): Uint8Array | number {
+    const command: Command = {
+      card: this.#card,
+      state: structuredClone(this.#state),
+      toolkit: this.#toolkit,
+      changed: false,
+      refresh: false,
+      events: [],
+    };
+    const answer = executeEs10(command, bytes);
+    if (command.changed) this.#commit(command.state, command.events);
+    else for (const event of command.events) this.#options.observe?.(event);
+    if (command.refresh) {
+      this.#waitsForReset = true;
+      // REFRESH, UICC reset, from the card to the terminal (ETSI TS 102 223 §6.6.13).
+      this.#proactive = Uint8Array.of(0xd0, 0x09, 0x81, 0x03, 0x01, 0x01, 0x04, 0x82, 0x02, 0x81, 0x82);
+    }
+    return answer;
+  }
+
+  /** For logs: the identity in one line. */
+  toString(): string {
+    return `eUICC ${hex(this.eid)}`;
+  }
+}
+
+function newChannel(): Channel {
+  return {
+    files: new FileSelection(),
+    isdr: false,
+    blocks: [],
+    nextBlock: 0,
+    response: new Uint8Array(0),
+  };
+}
+
+/** A partial AID selects as well (ISO/IEC 7816-4 §8.2.1.2). */
+function isIsdr(aid: Uint8Array): boolean {
+  return aid.length >= 11 && aid.length <= isdrAid.length && aid.every((byte, i) => byte === isdrAid[i]);
+}
