@@ -57,7 +57,9 @@ export class MqttEim {
         this.#take(packet.topic, packet.payload as Buffer);
       } catch (cause) {
         this.#problem(`a message on ${packet.topic} could not be taken`, cause);
+        // Without a PUBACK the broker sends it again on a new connection.
         done(cause as Error);
+        client.stream.destroy();
         return;
       }
       done();
