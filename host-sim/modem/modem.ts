@@ -39,6 +39,8 @@ export interface SimulatedModemOptions {
   reservedChannels?: number;
   /** Called before every exchange with the card (the modem's own included), counted from 1. */
   beforeApdu?: (n: number, apdu: Uint8Array) => Cut;
+  /** The card threw (its store, most likely); power is cut. Without this the exception is left to crash. */
+  cardFailed?: (error: unknown) => void;
 }
 
 /**
@@ -91,6 +93,7 @@ export class SimulatedModem implements TePort {
       apduMilliseconds: options.apduMilliseconds ?? 10,
       simResetMilliseconds: options.simResetMilliseconds ?? 1500,
       beforeApdu: options.beforeApdu,
+      cardFailed: options.cardFailed,
       cut: () => this.powerOff(),
       lost: () => this.#simLost(),
       ready: () => this.#simReady(),

@@ -148,7 +148,7 @@ export const personalities = {
     refusesManageChannel: true,
     iccid: [{ command: '^ICCID' }],
   },
-  /** Keeps channels 1 to 3 for itself and reports the card at length. */
+  /** Keeps channels 1 and 2 for itself and reports the card at length. */
   quectel: {
     ...GENERIC,
     name: 'quectel',
@@ -156,7 +156,7 @@ export const personalities = {
     model: 'EG25',
     revision: 'EG25GGBR07A08M2G',
     probes: 'ok',
-    reservedChannels: 3,
+    reservedChannels: 2,
     booted: ['RDY', '+CFUN: 1'],
     simLost: ['+CPIN: NOT READY', '+QSIMSTAT: 1,0'],
     simReady: ['+QSIMSTAT: 1,1', '+CPIN: READY', '+QUSIM: 1'],

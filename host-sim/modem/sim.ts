@@ -29,7 +29,9 @@ export interface SimOptions {
   /** From card down to card up. */
   simResetMilliseconds: number;
   beforeApdu?: (n: number, apdu: Uint8Array) => Cut;
-  /** beforeApdu asked for a power cut. */
+  /** The card threw, its store most likely: power is cut, as a card that cannot write would be useless. Rethrown when absent. */
+  cardFailed?: (error: unknown) => void;
+  /** Power is to be cut. */
   cut: () => void;
   /** The card went down. */
   lost: () => void;
@@ -134,12 +136,23 @@ export class Sim {
     const n = ++this.exchanges;
     const cut = beforeApdu?.(n, apdu) ?? 'ok';
     if (cut === 'cutBefore') return this.#cut();
-    const response = this.#card.transmit(apdu);
-    if (cut === 'cutAfter') return this.#cut();
+    const response = this.#ask((card) => card.transmit(apdu));
+    if (!response || cut === 'cutAfter') return this.#cut();
     if (response.length >= 2 && response[response.length - 2] === 0x91) {
       this.#fetch = response[response.length - 1] || 256;
     }
     return response;
+  }
+
+  /** @returns undefined when the card failed */
+  #ask(question: (card: Card) => Uint8Array): Uint8Array | undefined {
+    try {
+      return question(this.#card);
+    } catch (error) {
+      if (!this.#options.cardFailed) throw error;
+      this.#options.cardFailed(error);
+      return undefined;
+    }
   }
 
   #cut(): Promise<never> {
@@ -160,7 +173,7 @@ export class Sim {
     await this.#pause(milliseconds);
     if (epoch !== this.#epoch || powered !== this.#powered) return;
     this.#free = 0;
-    this.#card.reset();
+    if (!this.#ask((card) => card.reset())) return this.#cut();
     try {
       await this.#exchange(Uint8Array.from(TERMINAL_CAPABILITY));
       for (let i = 0; i < this.#options.personality.reservedChannels; i++) {

@@ -136,6 +136,28 @@ describe('power cut', () => {
     }
   });
 
+  it('a card that throws loses power, if somebody asked to be told', async () => {
+    const card = new FakeCard();
+    const failures: unknown[] = [];
+    const bench = await new Bench({ card, cardFailed: (error) => failures.push(error) }).ready();
+    const full = new Error('no space left');
+    const transmit = card.transmit.bind(card);
+    card.transmit = (apdu) => {
+      if (apdu[1] === 0x70) throw full;
+      return transmit(apdu);
+    };
+    expect(await bench.ask(OPEN, 60_000)).toEqual([]);
+    expect(failures).toEqual([full]);
+    expect(bench.modem.powered).toBe(false);
+    card.reset = () => {
+      throw full;
+    };
+    bench.modem.powerOn();
+    await bench.clock.advance(10_000);
+    expect(failures).toEqual([full, full]);
+    expect(bench.modem.powered).toBe(false);
+  });
+
   it('in the middle of an answer the line falls silent', async () => {
     const bench = await new Bench({ baud: 9600 }).ready();
     await bench.raw('AT+CLAC', 100);

@@ -125,8 +125,8 @@ describe('REFRESH', () => {
 
   it('quectel reports the card in its own words', async () => {
     const bench = await subscribed({ personality: 'quectel' });
-    await bench.ask(toProfile(1).replace('=1,', '=4,'));
-    const lines = await bench.ask(FETCH_ANSWER.replace('=1,', '=4,'), 2000);
+    await bench.ask(toProfile(1).replace('=1,', '=3,'));
+    const lines = await bench.ask(FETCH_ANSWER.replace('=1,', '=3,'), 2000);
     expect(lines.filter((line) => /CPIN|Q/.test(line))).toEqual([
       '+CPIN: NOT READY',
       '+QSIMSTAT: 1,0',
