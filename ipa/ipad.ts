@@ -207,7 +207,8 @@ export class Ipad {
           if (await inject(context, this.#changes, session, injected)) eimsChanged = true;
         });
       }
-      if (pollDue && session.awaiting.length > 0) {
+      const late = context.platform.time.ticks - settings.acknowledgementDeadline;
+      if (session.awaiting.some((delivery) => delivery.sentAt <= late)) {
         // The acknowledgement of an injected package did not come: offer the result once more, as BF50.
         session.awaiting = [];
         context.resultsPending = context.notificationsPending = true;

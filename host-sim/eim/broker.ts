@@ -76,7 +76,7 @@ export class Broker {
 
     const server = tls
       ? createTlsServer({ ...tls, requestCert: tls.ca !== undefined }, (socket) => aedes.handle(socket))
-      : createServer((socket) => aedes.handle(socket));
+      : createServer({ noDelay: true }, (socket) => aedes.handle(socket));
     const port = await listenOn(server, this.#options.port ?? 0, () => aedes.close());
     observe({ event: 'broker', what: 'listening', detail: { port, tls: tls !== undefined } });
 

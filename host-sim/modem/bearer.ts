@@ -40,6 +40,7 @@ export class Bearer {
     if (!this.#modem.registered) return dead();
     const { host, port, tls } = target;
     const stream = tls ? connectTls({ host, port, servername: host, ...tls }) : connect({ host, port });
+    stream.setNoDelay(true);
     this.#open.add(stream);
     stream.on('close', () => this.#open.delete(stream));
     return stream;

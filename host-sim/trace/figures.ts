@@ -4,6 +4,8 @@ import type { TraceEvent } from '../events.js';
 export class Figures {
   queued = 0;
   verified = 0;
+  /** Data requests; they carry no signature that could be verified. */
+  answered = 0;
   refused = 0;
   rejected = 0;
   acknowledged = 0;
@@ -41,6 +43,7 @@ export class Figures {
       case 'eim':
         if (event.what === 'queued') this.queued++;
         else if (event.what === 'verified') this.verified++;
+        else if (event.what === 'data' && event.detail?.kind === 'order') this.answered++;
         else if (event.what === 'refused') this.refused++;
         else if (event.what === 'rejected') this.rejected++;
         else if (event.what === 'acknowledged') this.acknowledged++;

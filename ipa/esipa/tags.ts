@@ -11,14 +11,6 @@ export const EsipaTag = {
   profileDownloadTrigger: 0xbf54,
 } as const;
 
-/** Names of the messages for people: the first by the IPA, the second by the eIM. */
-export const EsipaName: { readonly [tag: number]: readonly [fromIpa: string, fromEim: string] } = {
-  0xbf3d: ['HandleNotificationEsipa', '-'],
-  0xbf4e: ['TransferEimPackageResponse', 'TransferEimPackageRequest'],
-  0xbf4f: ['GetEimPackageRequest', 'GetEimPackageResponse'],
-  0xbf50: ['ProvideEimPackageResult', 'ProvideEimPackageResultResponse'],
-};
-
 /** GetEimPackageResponse.eimPackageError (esipa.md §2.1). */
 export const EimPackageError = {
   noEimPackageAvailable: 1,

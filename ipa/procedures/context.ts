@@ -21,6 +21,8 @@ export interface IpaSettings {
   /** First and longest pause after a failure; doubled each time, with jitter. */
   backOff: number;
   backOffLimit: number;
+  /** How long the eIM may take to acknowledge the result of an injected package. */
+  acknowledgementDeadline: number;
   /** Longest ESipa message the IPA builds. */
   messageLimit: number;
   /** The links run over this modem's data connection: without registration there is nothing to try. */
@@ -38,6 +40,7 @@ export function defaultSettings(): IpaSettings {
     openPause: 1_500,
     backOff: 5_000,
     backOffLimit: 900_000,
+    acknowledgementDeadline: 60_000,
     messageLimit: 32_768,
     networkThroughModem: true,
   };
@@ -60,6 +63,8 @@ export interface Delivery {
   /** −1 for an answer that the eUICC does not store. */
   seqNumber: number;
   eimTransactionId: Uint8Array | undefined;
+  /** Clock ticks when it was handed to the link. */
+  sentAt: number;
   /** How many notifications travel with it. */
   notifications: number;
   /** What was pending on the eUICC before. */
@@ -162,6 +167,21 @@ export class IpaContext {
     return eimTransactionId !== undefined && session.handled.some((known) => equal(known, eimTransactionId));
   }
 
+  /** A delivery before anything is known of it. */
+  delivery(eimTransactionId: Uint8Array | undefined): Delivery {
+    const { resultsPending, notificationsPending } = this;
+    // A copy: the message it came in is overwritten by the answer.
+    const id = eimTransactionId?.slice();
+    return {
+      seqNumber: -1,
+      eimTransactionId: id,
+      sentAt: 0,
+      notifications: 0,
+      resultsPending,
+      notificationsPending,
+    };
+  }
+
   /** An eIM acknowledged `seqNumbers`: is this delivery complete with them? */
   settle(session: EimSession, delivery: Delivery, seqNumbers: readonly number[]): boolean {
     if (delivery.seqNumber >= 0 && !seqNumbers.includes(delivery.seqNumber)) return false;
@@ -175,6 +195,6 @@ export class IpaContext {
   markHandled(session: EimSession, eimTransactionId: Uint8Array | undefined): void {
     if (!eimTransactionId || this.isHandled(session, eimTransactionId)) return;
     session.handled.push(eimTransactionId.slice());
-    if (session.handled.length > 8) session.handled.shift();
+    if (session.handled.length > 4) session.handled.shift();
   }
 }

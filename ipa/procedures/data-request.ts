@@ -77,13 +77,7 @@ export async function answerDataRequest(
 ): Promise<void> {
   context.enter('executing');
   const { message, eid } = context;
-  const delivery = {
-    seqNumber: -1,
-    eimTransactionId: incoming.eimTransactionId?.slice(),
-    notifications: 0,
-    resultsPending: context.resultsPending,
-    notificationsPending: context.notificationsPending,
-  };
+  const delivery = context.delivery(incoming.eimTransactionId);
   try {
     const code = await context.onCard(() => collect(context, session, incoming, reply));
     if (code !== 0) writeDataError(message, reply, eid, code, incoming.eimTransactionId);
@@ -120,11 +114,13 @@ async function collect(
     const list = await retrieveNotificationsList(es10, request.notificationCriteria);
     message.write(list.element);
   }
-  if (wanted & Wanted.defaultSmdpAddress) await copyAddress(context, 0x80, 0x81);
+  let rootSmdsAddress: Uint8Array | undefined;
+  if (wanted & (Wanted.defaultSmdpAddress | Wanted.rootSmdsAddress))
+    rootSmdsAddress = await copyAddresses(context, wanted);
   if (wanted & Wanted.packageResults) await copyResults(context, request.resultSeqNumber);
   if (wanted & Wanted.euiccInfo1) message.write((await getEuiccInfo1(es10)).element);
   if (wanted & Wanted.euiccInfo2) message.write((await getEuiccInfo2(es10)).element);
-  if (wanted & Wanted.rootSmdsAddress) await copyAddress(context, 0x81, 0x83);
+  if (rootSmdsAddress) message.primitive(0x83, rootSmdsAddress);
   if (wanted & Wanted.associationToken) {
     const token = await getAssociationToken(es10, session.configuration.eimId);
     if (token) message.write(token);
@@ -170,9 +166,17 @@ function readRequest(body: Uint8Array): Request | undefined {
   return found;
 }
 
-async function copyAddress(context: IpaContext, from: number, to: number): Promise<void> {
+/** Writes 81 defaultSmdpAddress if it is wanted. @returns rootSmdsAddress for later in the message, a copy, if it is wanted */
+async function copyAddresses(context: IpaContext, wanted: number): Promise<Uint8Array | undefined> {
   const addresses = await getEuiccConfiguredAddresses(context.es10);
-  if (addresses.enter().find(from)) context.message.primitive(to, addresses.value);
+  let rootSmdsAddress: Uint8Array | undefined;
+  addresses.enter();
+  while (addresses.next()) {
+    if (addresses.is(0x80) && wanted & Wanted.defaultSmdpAddress)
+      context.message.primitive(0x81, addresses.value);
+    else if (addresses.is(0x81) && wanted & Wanted.rootSmdsAddress) rootSmdsAddress = addresses.value.slice();
+  }
+  return rootSmdsAddress;
 }
 
 /** A2 {BF51 …}, all of them or the one with `seqNumber`. */

@@ -30,13 +30,7 @@ export async function executeEuiccPackage(
 ): Promise<boolean> {
   context.enter('executing');
   const resetsBefore = context.modem.simResets;
-  const delivery: Delivery = {
-    seqNumber: -1,
-    eimTransactionId: incoming.eimTransactionId?.slice(),
-    notifications: 0,
-    resultsPending: context.resultsPending,
-    notificationsPending: context.notificationsPending,
-  };
+  const delivery = context.delivery(incoming.eimTransactionId);
   const result = await load(context, incoming);
   if (typeof result === 'number') {
     writeFault(context.message, reply, context.eid, result, incoming.eimTransactionId);
@@ -133,6 +127,7 @@ export async function answer(
     return;
   }
   await session.link.send(context.message.bytes);
+  delivery.sentAt = context.platform.time.ticks;
   // An injected package is acknowledged by an injected BF53, which may come much later.
   if (delivery.seqNumber < 0) context.settle(session, delivery, []);
   else session.awaiting.push(delivery);

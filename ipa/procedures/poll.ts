@@ -105,13 +105,6 @@ async function carryOut(
   // A download trigger is a package kind that this version does not support.
   const code = incoming.kind === 'invalid' ? PackageFault.invalidPackageFormat : PackageFault.unknownPackage;
   writeFault(context.message, reply, context.eid, code, incoming.eimTransactionId);
-  const { resultsPending, notificationsPending } = context;
-  const eimTransactionId = incoming.eimTransactionId?.slice();
-  await answer(
-    context,
-    session,
-    { seqNumber: -1, eimTransactionId, notifications: 0, resultsPending, notificationsPending },
-    reply,
-  );
+  await answer(context, session, context.delivery(incoming.eimTransactionId), reply);
   return false;
 }

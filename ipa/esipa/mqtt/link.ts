@@ -22,6 +22,8 @@ export interface MqttLinkOptions {
   random: () => number;
   /** Topic templates; `{eid}` and `{eimId}` are replaced. */
   topics?: { toEim: string; toIpa: string };
+  /** Template of the client id, `{eid}` where not given. Two links to one broker need two ids. */
+  clientId?: string;
   times?: LinkTimes;
   /** Longest message taken, bytes. */
   messageLimit?: number;
@@ -67,6 +69,7 @@ export class MqttLink implements EsipaLink {
 
   readonly #options: MqttLinkOptions;
   readonly #times: LinkTimes;
+  readonly #eid: string;
   readonly #clientId: string;
   readonly #toEim: string;
   readonly #toIpa: string;
@@ -97,9 +100,10 @@ export class MqttLink implements EsipaLink {
     this.eimId = options.eimId;
     this.#options = options;
     this.#times = options.times ?? defaultTimes();
-    this.#clientId = digits(options.eid);
-    this.#toEim = this.#topic(topics.toEim);
-    this.#toIpa = this.#topic(topics.toIpa);
+    this.#eid = digits(options.eid);
+    this.#clientId = this.#fill(options.clientId ?? '{eid}');
+    this.#toEim = this.#fill(topics.toEim);
+    this.#toIpa = this.#fill(topics.toIpa);
     this.#incoming = new Writer(256, limit);
     this.#answer = new Writer(256, limit);
   }
@@ -115,17 +119,17 @@ export class MqttLink implements EsipaLink {
   }
 
   suspend(): void {
-    this.#active = false;
-    this.#options.timer.clear(this.#reconnect);
-    this.#reconnect = undefined;
-    this.#failures = 0;
-    if (this.#client) this.#disconnect('lost', 'the network is gone');
+    this.#rest();
+    if (this.#client) this.#disconnect('the network is gone');
   }
 
   close(): void {
     if (this.#closed) return;
-    this.suspend();
     this.#closed = true;
+    this.#rest();
+    this.#client?.close();
+    this.#client = undefined;
+    this.#subscribed = false;
     const error = new LinkError('closed', 'the link was closed');
     const exchange = this.#exchange;
     this.#endExchange();
@@ -184,7 +188,14 @@ export class MqttLink implements EsipaLink {
     }
   }
 
-  #disconnect(state: 'lost' | 'closed', detail: string): void {
+  #rest(): void {
+    this.#active = false;
+    this.#options.timer.clear(this.#reconnect);
+    this.#reconnect = undefined;
+    this.#failures = 0;
+  }
+
+  #disconnect(detail: string): void {
     const client = this.#client;
     this.#client = undefined;
     this.#subscribed = this.#receiving = false;
@@ -193,11 +204,11 @@ export class MqttLink implements EsipaLink {
     // What the broker has not confirmed goes out again over the next connection.
     for (const outgoing of this.#queue) restart(outgoing);
     if (this.#exchange) restart(this.#exchange.outgoing);
-    this.#options.observe?.({ event: 'link', eimId: this.eimId, state, detail });
+    this.#options.observe?.({ event: 'link', eimId: this.eimId, state: 'lost', detail });
   }
 
   #lost(detail: string): void {
-    this.#disconnect('lost', detail);
+    this.#disconnect(detail);
     if (!this.#active) return;
     const { backOff, backOffLimit } = this.#times;
     const pause = Math.min(backOffLimit, backOff * 2 ** Math.min(this.#failures++, 20));
@@ -384,8 +395,8 @@ export class MqttLink implements EsipaLink {
     return this.#packetId;
   }
 
-  #topic(template: string): string {
-    return template.split('{eid}').join(this.#clientId).split('{eimId}').join(this.eimId);
+  #fill(template: string): string {
+    return template.split('{eid}').join(this.#eid).split('{eimId}').join(this.eimId);
   }
 }
 

@@ -1,0 +1,162 @@
+import type { KeyValue, SerialConfiguration } from '../../hal/contracts/index.js';
+import { AtModem } from '../../hal/modem/index.js';
+import { type BrokerOptions, mqttConfiguration } from '../../hal/node/mqtt.js';
+import { Protocol, supports } from '../../ipa/es10/index.js';
+import type { LinkTimes } from '../../ipa/esipa/index.js';
+import { MqttLink } from '../../ipa/esipa/mqtt/link.js';
+import { Ipad } from '../../ipa/ipad.js';
+import type { IpaSettings } from '../../ipa/procedures/index.js';
+import { NotificationEventNames } from '../asn1/index.js';
+import type { Clock } from '../clock.js';
+import { VirtualEuicc } from '../euicc/index.js';
+import type { ProfileSeed } from '../euicc/state.js';
+import { Bearer, type StreamTarget } from '../modem/bearer.js';
+import { Network, SimulatedModem } from '../modem/index.js';
+import type { Pki } from '../pki/index.js';
+import type { Store } from '../store.js';
+import type { Trace } from '../trace/index.js';
+
+/** Operators of the simulated network; PLMNs of test networks (ITU E.212: 001 and 999). */
+export function operators(): Network {
+  return new Network([
+    { imsi: '00101', operator: 'Alpha Mobile' },
+    { imsi: '99970', operator: 'Beta Cellular' },
+    { imsi: '00102', operator: 'Gamma Roam', plmn: '00101' },
+  ]);
+}
+
+/** What a virtual eUICC leaves the factory with: two operators and a fallback profile. */
+export function factoryProfiles(): ProfileSeed[] {
+  const seed = (name: string, iccid: string, imsi: string, rest: Partial<ProfileSeed>): ProfileSeed => ({
+    iccid,
+    imsi,
+    serviceProviderName: name,
+    profileName: `${name} IoT`,
+    fallbackAllowed: true,
+    notifications: [
+      { events: NotificationEventNames, address: `smdp.${name.split(' ')[0].toLowerCase()}.example` },
+    ],
+    ...rest,
+  });
+  return [
+    seed('Alpha Mobile', '89000101000000000018', '001010000000001', { enabled: true }),
+    seed('Beta Cellular', '89099970000000000025', '999700000000002', {}),
+    seed('Gamma Roam', '89000102000000000032', '001020000000003', { profileClass: 'provisioning' }),
+  ];
+}
+
+export interface SimulatedCardAndModem {
+  pki: Pki;
+  store: Store;
+  clock: Clock;
+  random: () => number;
+  trace: Trace;
+  network?: Network;
+  personality?: string;
+  baud?: number;
+  es10c?: boolean;
+  profiles?: ProfileSeed[];
+  imei?: string;
+}
+
+/** A virtual eUICC in a simulated modem, and the data connection that comes with it. */
+export function simulateModem(options: SimulatedCardAndModem): {
+  euicc: VirtualEuicc;
+  modem: SimulatedModem;
+  bearer: Bearer;
+} {
+  const { clock, random, trace } = options;
+  const euicc = new VirtualEuicc({
+    credentials: options.pki.euicc,
+    store: options.store,
+    clock,
+    random,
+    observe: trace.observer('euicc'),
+    profiles: options.profiles ?? factoryProfiles(),
+    es10c: options.es10c,
+    defaultDpAddress: 'smdp.alpha.example',
+    rootDsAddress: 'lpa.ds.example',
+  });
+  const modem = new SimulatedModem({
+    card: euicc,
+    clock,
+    random,
+    network: options.network ?? operators(),
+    personality: options.personality,
+    baud: options.baud,
+    imei: options.imei,
+    observe: trace.observer('modem'),
+  });
+  return { euicc, modem, bearer: new Bearer(modem) };
+}
+
+export interface IpaOnNode {
+  serial: SerialConfiguration;
+  clock: Clock;
+  random: () => number;
+  trace: Trace;
+  storage: KeyValue;
+  broker: BrokerOptions;
+  /** Topic prefix by eimId; `esipa` where none is given. */
+  prefixes?: Readonly<Record<string, string>>;
+  /** The modem's data connection; this computer's network where not given. */
+  bearer?: Bearer;
+  initialEim?: Uint8Array;
+  settings?: Partial<IpaSettings>;
+  times?: LinkTimes;
+  access?: 'auto' | 'csim' | 'cgla';
+  quirks?: string;
+  maxResponse?: number;
+  blockSize?: number;
+}
+
+/** The IPA on Node: the device's own code on Node's serial ports, sockets and timers. */
+export function createIpad(options: IpaOnNode): Ipad {
+  const { clock, random, trace, bearer } = options;
+  const observe = trace.observer('ipa');
+  const modem = new AtModem({
+    serial: options.serial,
+    timer: clock,
+    time: clock,
+    access: options.access,
+    quirks: options.quirks,
+    maxResponse: options.maxResponse,
+    observe,
+  });
+  const mqtt = mqttConfiguration(options.broker);
+  if (bearer) mqtt.openStream = () => bearer.open(target(mqtt));
+  return new Ipad({
+    modem,
+    platform: { timer: clock, time: clock, random, storage: options.storage },
+    initialEim: options.initialEim,
+    blockSize: options.blockSize,
+    observe,
+    settings: { networkThroughModem: bearer !== undefined, ...options.settings },
+    createLink: (eim, eid) => {
+      if (!supports(eim, Protocol.proprietary)) return undefined;
+      const own = options.prefixes?.[eim.eimId];
+      const prefix = own ?? 'esipa';
+      return new MqttLink({
+        eimId: eim.eimId,
+        eid,
+        mqtt,
+        timer: clock,
+        random,
+        times: options.times,
+        clientId: own ? `{eid}-${own}` : undefined,
+        topics: { toEim: `${prefix}/{eid}/eim`, toIpa: `${prefix}/{eid}/ipa` },
+        observe,
+      });
+    },
+  });
+}
+
+function target(mqtt: { host: string; port?: number; [option: string]: unknown }): StreamTarget {
+  const { host, port, secure, ca, cert, key } = mqtt as {
+    secure?: boolean;
+    ca?: Buffer;
+    cert?: Buffer;
+    key?: Buffer;
+  } & typeof mqtt;
+  return { host, port: port ?? 1883, tls: secure ? { ca, cert, key } : undefined };
+}
