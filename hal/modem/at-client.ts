@@ -377,12 +377,11 @@ export class AtClient {
     // Lets #recover() note that this runs before anything can arrive.
     await Promise.resolve();
     // #current stays set, so that nothing else is sent; what arrives now is stray.
-    if (unfinished) this.#raw('\r');
     let alive = false;
     for (let attempt = 0; attempt < attempts && !alive && this.#port; attempt++) {
       await this.#quiet();
       this.#sawOk = false;
-      if (!this.#raw('AT\r')) await this.#pause(ALIVE);
+      if (this.#raw(unfinished ? '\rAT\r' : 'AT\r')) unfinished = false;
       const until = time.ticks + ALIVE;
       while (!this.#sawOk && this.#port && time.ticks < until) await this.#pause(until - time.ticks);
       alive = this.#sawOk && this.#port !== undefined;
@@ -431,14 +430,8 @@ export class AtClient {
     for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
     this.#writable -= text.length;
     port.write(bytes);
-    if (text.length > 1) {
-      this.#options.observe?.({
-        event: 'at',
-        direction: 'tx',
-        line: bytes.subarray(0, text.length - 1),
-        kind: 'command',
-      });
-    }
+    const line = bytes.subarray(text.length - 3, text.length - 1);
+    this.#options.observe?.({ event: 'at', direction: 'tx', line, kind: 'command' });
     return true;
   }
 

@@ -183,8 +183,10 @@ describe('AtClient', () => {
             serial.sendLater(lines('+CSIM: 8,"11119000"', 'OK'), late);
             clock.set(() => {
               busy = false;
-              for (const text of waiting.splice(0))
-                script.send(lines(text === 'AT' ? 'OK' : '+CSIM: 8,"33339000"'));
+              // One after the other, as a modem does that looks at the next command only then.
+              for (const [n, text] of waiting.splice(0).entries()) {
+                script.sendLater(lines(text === 'AT' ? 'OK' : '+CSIM: 8,"33339000"'), 50 * (n + 1));
+              }
             }, late);
             return undefined;
           }
@@ -258,7 +260,7 @@ describe('AtClient', () => {
       }, 4_000);
       const command = client.command('AT+LONGCOMMAND', 3_000);
       await expect(clock.run(command)).rejects.toMatchObject({ code: 'timeout' });
-      expect(written.at(-1)).toBe('AT');
+      expect(written).toEqual(['AT+LONGC', 'AT']);
       expect((await clock.run(client.command('AT', QUERY))).ok).toBe(true);
     });
 
@@ -284,6 +286,15 @@ describe('AtClient', () => {
     await clock.advance(10);
     expect((await clock.run(client.command('AT+A', QUERY, { prefix: '+A:' }))).text).toBe('+A: 1');
     expect((await clock.run(client.command('AT+B', QUERY, { prefix: '+B:' }))).text).toBe('+B: 2');
+  });
+
+  it('does not take a result for its own that comes before the command is out', async () => {
+    const { clock, serial, client } = setUp(() => lines('+A: 1', 'OK'), { room: 2 });
+    const command = client.command('AT+ALONGCOMMAND', QUERY, { prefix: '+A:' });
+    await clock.advance(3);
+    expect(serial.written.length).toBeLessThan(12);
+    serial.send(lines('+A: 0', 'ERROR'));
+    expect(await clock.run(command)).toEqual({ ok: true, cme: -1, text: '+A: 1' });
   });
 
   it('keeps the gap between a final result and the next command', async () => {
