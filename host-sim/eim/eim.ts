@@ -1,42 +1,28 @@
 import {
-  Asn1Error,
   decode,
-  EimAcknowledgements,
-  EimConfigurationData,
   EuiccPackageRequest,
-  EuiccPackageSigned,
   GetEimPackageRequest,
   GetEimPackageResponse,
   HandleNotification,
-  hex,
-  type ProtocolName,
   ProvideEimPackageResult,
   ProvideEimPackageResultResponse,
   readElement,
-  TransferEimPackageRequest,
   TransferEimPackageResponse,
-  tokenDo,
-  toSign,
   writeElement,
 } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
 import type { EimHappening, SimEvent } from '../events.js';
-import { type EimCredentials, sign } from '../pki/index.js';
+import type { EimCredentials } from '../pki/index.js';
 import type { Store } from '../store.js';
+import { type ConfigurationOptions, eimConfiguration } from './configuration.js';
 import { EimError } from './error.js';
 import { Intake, same } from './intake.js';
-import {
-  checkOrder,
-  type DataOrder,
-  dataRequest,
-  eidBytes,
-  eidDigits,
-  euiccPackage,
-  type Order,
-  operationsOf,
-} from './orders.js';
+import { acknowledgement, attempt, transactionOf, transfer } from './messages.js';
+import { checkOrder, eidBytes, eidDigits, type Order, operationsOf, type PackageOrder } from './orders.js';
+import { Outbox } from './outbox.js';
 import type { Outcome } from './outcome.js';
 import { type Device, EimState, type Mode, type Task } from './state.js';
+import { Waiting } from './waiting.js';
 
 export interface EimOptions {
   credentials: EimCredentials;
@@ -82,9 +68,6 @@ export interface DeviceView {
   lastPoll?: number;
 }
 
-const onboardingOrder: { data: DataOrder } = {
-  data: { tags: ['euiccInfo2', 'associationToken', 'eumCertificate', 'euiccCertificate'] },
-};
 const eidNotFound = 2;
 const invalidEid = 3;
 const missingEid = 4;
@@ -100,28 +83,35 @@ export class Eim {
   readonly #options: EimOptions;
   readonly #state: EimState;
   readonly #intake: Intake;
+  readonly #outbox: Outbox;
   /** What happens once the state is durable. */
   readonly #afterSave: (() => void)[] = [];
-  readonly #waiting = new Map<number, { resolve: (outcome: Outcome) => void; timer: unknown }>();
-  readonly #probes = new Set<{
-    eid: string;
-    eimTransactionId?: Uint8Array;
-    resolve: (outcome: Outcome) => void;
-  }>();
+  readonly #waiting: Waiting;
   #onInjection: ((eid: string, message: Uint8Array) => void) | undefined;
 
   /** @throws EimError 'state' when the stored state cannot be read */
   constructor(options: EimOptions) {
     this.#options = options;
     this.#state = new EimState(options.store);
+    const { credentials, ciCertificates, clock, random, resendAfter = 60_000 } = options;
+    this.#waiting = new Waiting(clock);
+    this.#outbox = new Outbox({
+      credentials,
+      state: this.#state,
+      clock,
+      random,
+      resendAfter,
+      report: (device, detail) => this.#observe('sent', device.eid, detail),
+    });
     this.#intake = new Intake({
-      eimId: options.credentials.eimId,
-      ciCertificates: options.ciCertificates,
-      clock: options.clock,
+      eimId: credentials.eimId,
+      ciCertificates,
+      clock,
       nextTask: () => this.#state.nextTask(),
       report: (device, what, detail) => this.#afterSave.push(() => this.#observe(what, device.eid, detail)),
       settle: (device, task, outcome) => this.#settle(device, task, outcome),
-      unqueued: (device, id, outcome) => this.#afterSave.push(() => this.#answerProbes(device, id, outcome)),
+      unqueued: (device, id, outcome) =>
+        this.#afterSave.push(() => this.#waiting.finishProbes(device.eid, id, outcome)),
     });
   }
 
@@ -188,9 +178,9 @@ export class Eim {
       device.eid,
       request ? (GetEimPackageRequest.show(request) as Record<string, unknown>) : {},
     );
-    const task = this.#due(device);
+    const task = this.#outbox.due(device);
     if (!task) return GetEimPackageResponse.write({ eimPackageError: 1 });
-    return writeElement(GetEimPackageResponse.tag, this.#send(device, task, 'retrieval'));
+    return writeElement(GetEimPackageResponse.tag, this.#outbox.send(device, task, 'retrieval'));
   }
 
   #provide(message: Uint8Array, context: MessageContext): Uint8Array {
@@ -330,12 +320,7 @@ export class Eim {
     device.onboardAfter = undefined;
     this.#state.save();
     this.#observe('queued', eid, { operations: operationsOf(order), mode });
-    const { clock } = this.#options;
-    const outcome = new Promise<Outcome>((resolve) => {
-      const expire = () => this.#expire(device, task);
-      const timer = timeoutMilliseconds === undefined ? undefined : clock.set(expire, timeoutMilliseconds);
-      this.#waiting.set(task.id, { resolve, timer });
-    });
+    const outcome = this.#waiting.task(task.id, () => this.#expire(device, task), timeoutMilliseconds);
     this.#pump(device);
     return outcome;
   }
@@ -346,19 +331,12 @@ export class Eim {
       device.tasks = device.tasks.filter((other) => other !== task);
       this.#state.save();
     }
-    this.#resolve(task, { outcome: 'timeout', ok: false, sent });
+    this.#waiting.finishTask(task.id, { outcome: 'timeout', ok: false, sent });
   }
 
   #settle(device: Device, task: Task, outcome: Outcome): void {
     device.tasks = device.tasks.filter((other) => other !== task);
-    this.#afterSave.push(() => this.#resolve(task, outcome));
-  }
-
-  #resolve(task: Task, outcome: Outcome): void {
-    const waiting = this.#waiting.get(task.id);
-    this.#waiting.delete(task.id);
-    this.#options.clock.clear(waiting?.timer as never);
-    waiting?.resolve(outcome);
+    this.#afterSave.push(() => this.#waiting.finishTask(task.id, outcome));
   }
 
   /** Makes durable what a message changed; only then anyone hears of it. */
@@ -372,112 +350,22 @@ export class Eim {
 
   // ----------------------------------------------------------------------------------------------- sending
 
-  /** What to send to this device now, if anything. */
-  #due(device: Device): Task | undefined {
-    const { now } = this.#options.clock;
-    const head = device.tasks.at(0);
-    if (head?.sentAt !== undefined) {
-      const underWay = head.mode === 'injection' && now - head.sentAt < (this.#options.resendAfter ?? 60_000);
-      return underWay ? undefined : head;
-    }
-    if (!device.onboarded && head?.kind !== 'onboarding') {
-      if (device.onboardAfter !== undefined && now < device.onboardAfter) return undefined;
-      const { mode = 'retrieval' } = head ?? {};
-      device.tasks.unshift({ id: this.#state.nextTask(), kind: 'onboarding', order: onboardingOrder, mode });
-    }
-    return device.tasks.at(0);
-  }
-
   /** Pushes the next task if it is one to be injected. */
   #pump(device: Device): void {
     const head = device.tasks.at(0);
     if (!this.#onInjection || head?.mode !== 'injection' || head.sentAt !== undefined) return;
-    const task = this.#due(device);
-    if (task) this.#onInjection(device.eid, transfer(this.#send(device, task, 'injection')));
+    const task = this.#outbox.due(device);
+    if (task) this.#onInjection(device.eid, transfer(this.#outbox.send(device, task, 'injection')));
   }
-
-  /** The bytes of a task: made once, durable before they leave, the same whenever they are sent again. */
-  #send(device: Device, task: Task, mode: Mode): Uint8Array {
-    const again = task.request !== undefined;
-    task.mode = mode;
-    task.sentAt = this.#options.clock.now;
-    if (!task.request) {
-      task.eimTransactionId = this.#transactionId();
-      if ('data' in task.order) task.request = dataRequest(task.order.data, task.eimTransactionId);
-      else {
-        task.counterValue = ++device.counterValue;
-        task.request = this.#package(device, task.order, task.counterValue, task.eimTransactionId);
-        device.lastPackage = task.request;
-      }
-      this.#state.save();
-    }
-    this.#observe('sent', device.eid, {
-      kind: task.kind,
-      operations: operationsOf(task.order),
-      mode,
-      bytes: task.request.length,
-      ...(task.counterValue !== undefined && { counterValue: task.counterValue }),
-      eimTransactionId: hex(task.eimTransactionId!),
-      ...(again && { again }),
-    });
-    return task.request;
-  }
-
-  /** A complete, signed BF51. */
-  #package(
-    device: Device,
-    order: Exclude<Order, { data: DataOrder }>,
-    counterValue: number,
-    eimTransactionId: Uint8Array,
-    privateKey = this.#options.credentials.privateKey,
-  ): Uint8Array {
-    const signed = toSign(EuiccPackageSigned, {
-      eimId: this.eimId,
-      eidValue: eidBytes(device.eid),
-      counterValue,
-      eimTransactionId,
-      euiccPackage: euiccPackage(order),
-    });
-    const eimSignature = sign(privateKey, signed.bytes, tokenDo(device.associationToken));
-    return EuiccPackageRequest.write({ euiccPackageSigned: signed, eimSignature });
-  }
-
-  #transactionId(): Uint8Array {
-    return Uint8Array.from({ length: 16 }, () => Math.floor(this.#options.random() * 256) & 0xff);
-  }
-
-  // ----------------------------------------------------------------------------------------- configuration
 
   /**
    * EimConfigurationData for AddInitialEim or addEim, whole DER (30 …). The counter in it is that of the last package
    * for `eid`, so that the next one is greater.
    */
-  eimConfiguration(options: {
-    eid?: string;
-    /** Ask the eUICC for an association token. */
-    token: boolean;
-    key?: 'publicKey' | 'certificate';
-    /** Default: bit 4, proprietary (MQTT). */
-    protocols?: readonly ProtocolName[];
-    /** CI whose certificates and signatures the eUICC is to use, 20 bytes. */
-    euiccCiPKId?: Uint8Array;
-    indirectProfileDownload?: boolean;
-    counterValue?: number;
-  }): Uint8Array {
-    const { eimId, eimFqdn, eimIdType, publicKey, certificate } = this.#options.credentials;
+  eimConfiguration(options: ConfigurationOptions & { eid?: string }): Uint8Array {
     const device = options.eid === undefined ? undefined : this.#device(options.eid);
-    return EimConfigurationData.write({
-      eimId,
-      eimFqdn,
-      eimIdType,
-      counterValue: options.counterValue ?? device?.counterValue ?? 0,
-      ...(options.token && { associationToken: -1 }),
-      eimPublicKeyData:
-        options.key === 'certificate' ? { eimCertificate: certificate } : { eimPublicKey: publicKey },
-      eimSupportedProtocol: [...(options.protocols ?? (['eimProprietary'] as const))],
-      euiccCiPKId: options.euiccCiPKId,
-      ...(options.indirectProfileDownload && { indirectProfileDownload: true as const }),
-    });
+    const counterValue = options.counterValue ?? device?.counterValue ?? 0;
+    return eimConfiguration(this.#options.credentials, { ...options, counterValue });
   }
 
   // ------------------------------------------------------------------------------------ to show what is refused
@@ -490,47 +378,33 @@ export class Eim {
   }
 
   /** A package signed with a key that is not this eIM's, whole BF51. No counter is used up. */
-  forge(eid: string, order: Exclude<Order, { data: DataOrder }>): Uint8Array {
-    const device = this.#known(eid);
-    const key = Uint8Array.from(this.#options.credentials.privateKey);
-    key[31] ^= 1;
-    return this.#package(device, order, device.counterValue + 1, this.#transactionId(), key);
+  forge(eid: string, order: PackageOrder): Uint8Array {
+    return this.#outbox.forge(this.#known(eid), order);
   }
 
   /** A package with a good signature and a counter that was used before, whole BF51. */
-  stale(eid: string, order: Exclude<Order, { data: DataOrder }>): Uint8Array {
-    const device = this.#known(eid);
-    return this.#package(device, order, device.counterValue, this.#transactionId());
+  stale(eid: string, order: PackageOrder): Uint8Array {
+    return this.#outbox.stale(this.#known(eid), order);
   }
 
   /**
-   * Pushes a BF51 or BF52 that is in no queue, and waits for what the device says to it.
+   * Pushes a BF51 or BF52 that is in no queue, and waits for what the device says to it. An IPA may well drop a package
+   * that it has seen before, and then nothing comes.
    * @throws EimError 'argument' without a link that can push
    */
-  async probe(eid: string, request: Uint8Array): Promise<Outcome> {
+  async probe(eid: string, request: Uint8Array, timeoutMilliseconds = 60_000): Promise<Outcome> {
     const device = this.#known(eid);
     const push = this.#onInjection;
     if (!push) throw new EimError('argument', 'no link is there that could push a message to the device');
     const id = attempt(() => decode(EuiccPackageRequest, request))?.euiccPackageSigned.value.eimTransactionId;
-    return new Promise((resolve) => {
-      this.#probes.add({ eid: device.eid, eimTransactionId: id, resolve });
-      push(device.eid, transfer(request));
-    });
-  }
-
-  #answerProbes(device: Device, eimTransactionId: Uint8Array | undefined, outcome: Outcome): void {
-    for (const probe of this.#probes) {
-      if (probe.eid !== device.eid) continue;
-      if (eimTransactionId && !same(probe.eimTransactionId, eimTransactionId)) continue;
-      this.#probes.delete(probe);
-      probe.resolve(outcome);
-    }
+    const outcome = this.#waiting.probe(eid, id, timeoutMilliseconds);
+    push(device.eid, transfer(request));
+    return outcome;
   }
 
   /** Ends all timers. What waits stays in the store. */
   close(): void {
-    for (const { timer } of this.#waiting.values()) this.#options.clock.clear(timer as never);
-    this.#waiting.clear();
+    this.#waiting.close();
     this.#onInjection = undefined;
   }
 
@@ -543,35 +417,4 @@ function whyNot(code: number): string {
   if (code === eidNotFound) return 'the device is not listed';
   if (code === missingEid) return 'the message does not say who sent it';
   return 'the EID is none, or not the one of the link';
-}
-
-/** BF4E around a package. */
-function transfer(request: Uint8Array): Uint8Array {
-  return writeElement(TransferEimPackageRequest.tag, request);
-}
-
-function acknowledgement(seqNumbers: number[]): Uint8Array {
-  return transfer(EimAcknowledgements.write(seqNumbers));
-}
-
-function transactionOf({ eimPackageResult: result }: ProvideEimPackageResult): Uint8Array | undefined {
-  const epr = result.euiccPackageResult ?? result.ePRAndNotifications?.euiccPackageResult;
-  return (
-    epr?.euiccPackageResultSigned?.euiccPackageResultDataSigned.value.eimTransactionId ??
-    epr?.euiccPackageErrorSigned?.euiccPackageErrorDataSigned.value.eimTransactionId ??
-    epr?.euiccPackageErrorUnsigned?.eimTransactionId ??
-    result.ipaEuiccDataResponse?.ipaEuiccData?.eimTransactionId ??
-    result.ipaEuiccDataResponse?.ipaEuiccDataResponseError?.eimTransactionId ??
-    result.eimPackageResultResponseError?.eimTransactionId
-  );
-}
-
-/** Undefined for bytes that are not what they should be. */
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof Asn1Error) return undefined;
-    throw error;
-  }
 }

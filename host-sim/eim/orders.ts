@@ -67,6 +67,9 @@ export interface DataOrder {
 /** What an eIM can ask of a device: one eUICC Package, or one data request. */
 export type Order = { psmo: readonly PsmoOrder[] } | { eco: readonly EcoOrder[] } | { data: DataOrder };
 
+/** An order that becomes an eUICC Package. */
+export type PackageOrder = Exclude<Order, { data: DataOrder }>;
+
 /** Objects of an IpaEuiccDataResponse, esipa.md §3.2. */
 export const dataTags: Readonly<Record<string, number>> = {
   notifications: 0xa0,
@@ -127,7 +130,7 @@ export function checkOrder(order: unknown): Order {
 }
 
 /** @throws EimError, Asn1Error for a value that cannot be encoded */
-export function euiccPackage(order: Exclude<Order, { data: DataOrder }>): EuiccPackage {
+export function euiccPackage(order: PackageOrder): EuiccPackage {
   return 'psmo' in order ? { psmoList: order.psmo.map(psmo) } : { ecoList: order.eco.map(eco) };
 }
 

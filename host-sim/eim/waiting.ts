@@ -1,0 +1,77 @@
+import type { TimerHandle } from '../../hal/contracts/index.js';
+import type { Clock } from '../clock.js';
+import { same } from './intake.js';
+import type { Outcome } from './outcome.js';
+
+interface Open {
+  timer: TimerHandle | undefined;
+  finish: (outcome: Outcome) => void;
+}
+
+interface Probe extends Open {
+  eid: string;
+  eimTransactionId: Uint8Array | undefined;
+}
+
+/** Those who wait for an outcome: in memory only, the tasks themselves are in the store. */
+export class Waiting {
+  readonly #clock: Clock;
+  readonly #tasks = new Map<number, Open>();
+  readonly #probes = new Set<Probe>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `expire` is called after the time, if the task is still open then. */
+  task(id: number, expire: () => void, timeoutMilliseconds: number | undefined): Promise<Outcome> {
+    return new Promise((finish) => {
+      const timer =
+        timeoutMilliseconds === undefined ? undefined : this.#clock.set(expire, timeoutMilliseconds);
+      this.#tasks.set(id, { timer, finish });
+    });
+  }
+
+  finishTask(id: number, outcome: Outcome): void {
+    const open = this.#tasks.get(id);
+    this.#tasks.delete(id);
+    this.#clock.clear(open?.timer);
+    open?.finish(outcome);
+  }
+
+  /** For something that is sent past the queue. */
+  probe(
+    eid: string,
+    eimTransactionId: Uint8Array | undefined,
+    timeoutMilliseconds: number,
+  ): Promise<Outcome> {
+    return new Promise((finish) => {
+      const late = () => this.#finishProbe(probe, { outcome: 'timeout', ok: false, sent: true });
+      const timer = this.#clock.set(late, timeoutMilliseconds);
+      const probe: Probe = { eid, eimTransactionId, timer, finish };
+      this.#probes.add(probe);
+    });
+  }
+
+  /** Without a transaction identifier every probe of the device is meant. */
+  finishProbes(eid: string, eimTransactionId: Uint8Array | undefined, outcome: Outcome): void {
+    for (const probe of this.#probes) {
+      if (probe.eid !== eid) continue;
+      if (eimTransactionId && !same(probe.eimTransactionId, eimTransactionId)) continue;
+      this.#finishProbe(probe, outcome);
+    }
+  }
+
+  #finishProbe(probe: Probe, outcome: Outcome): void {
+    this.#probes.delete(probe);
+    this.#clock.clear(probe.timer);
+    probe.finish(outcome);
+  }
+
+  /** Ends all timers; nobody is told anything any more. */
+  close(): void {
+    for (const { timer } of [...this.#tasks.values(), ...this.#probes]) this.#clock.clear(timer);
+    this.#tasks.clear();
+    this.#probes.clear();
+  }
+}
