@@ -59,6 +59,8 @@ const es10Messages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> = 
   0xbf58: [iot.ProfileRollbackRequest, iot.ProfileRollbackResponse],
   0xbf59: [iot.ConfigureImmediateProfileEnablingRequest, iot.ConfigureImmediateProfileEnablingResponse],
   0xbf5a: [iot.ImmediateEnableRequest, iot.ImmediateEnableResponse],
+  0xbf5b: [iot.EnableEmergencyProfileRequest, iot.EnableEmergencyProfileResponse],
+  0xbf5c: [iot.DisableEmergencyProfileRequest, iot.DisableEmergencyProfileResponse],
   0xbf5d: [iot.ExecuteFallbackMechanismRequest, iot.ExecuteFallbackMechanismResponse],
   0xbf5e: [iot.ReturnFromFallbackRequest, iot.ReturnFromFallbackResponse],
   0xbf64: [iot.EuiccMemoryResetRequest, iot.EuiccMemoryResetResponse],
@@ -79,8 +81,6 @@ const otherNames: Readonly<Record<number, string>> = {
   0xbf3b: 'AuthenticateClient',
   0xbf41: 'CancelSession',
   0xbf42: 'IpaeActivation',
-  0xbf5b: 'EnableEmergencyProfile',
-  0xbf5c: 'DisableEmergencyProfile',
   0xbf5f: 'GetConnectivityParameters',
 };
 

@@ -121,6 +121,29 @@ export const ImmediateEnableResponse = switchResult('ImmediateEnableResponse', 0
   1: 'immediateEnableNotAvailable',
   4: 'noSessionContext',
 });
+export const EnableEmergencyProfileRequest = refresh(
+  'EnableEmergencyProfileRequest',
+  0xbf5b,
+  'SGP.32 §5.9.22',
+);
+export const EnableEmergencyProfileResponse = switchResult(
+  'EnableEmergencyProfileResponse',
+  0xbf5b,
+  'SGP.32 §5.9.22',
+  { 2: 'profileNotInDisabledState', 8: 'ecallNotAvailable' },
+);
+export const DisableEmergencyProfileRequest = refresh(
+  'DisableEmergencyProfileRequest',
+  0xbf5c,
+  'SGP.32 §5.9.23',
+);
+/** Code 8 since v1.3 (Q50). */
+export const DisableEmergencyProfileResponse = switchResult(
+  'DisableEmergencyProfileResponse',
+  0xbf5c,
+  'SGP.32 §5.9.23',
+  { 2: 'profileNotInEnabledState', 8: 'ecallNotAvailable' },
+);
 export const ExecuteFallbackMechanismRequest = refresh(
   'ExecuteFallbackMechanismRequest',
   0xbf5d,

@@ -6,7 +6,13 @@ import * as local from './local.js';
 import { listNotification, notificationSent, retrieveNotificationsList } from './notifications.js';
 import { loadEuiccPackage } from './package.js';
 import { getProfilesInfo } from './profiles.js';
-import { executeFallback, profileRollback, returnFromFallback } from './recovery.js';
+import {
+  disableEmergencyProfile,
+  enableEmergencyProfile,
+  executeFallback,
+  profileRollback,
+  returnFromFallback,
+} from './recovery.js';
 
 /** The response TLV, or a status word that is not success. */
 type Handler = (command: Command, bytes: Uint8Array) => Uint8Array | number;
@@ -46,6 +52,11 @@ const fallbackFunctions: Readonly<Record<number, Handler>> = {
   0xbf5e: returnFromFallback,
 };
 
+const ecallFunctions: Readonly<Record<number, Handler>> = {
+  0xbf5b: enableEmergencyProfile,
+  0xbf5c: disableEmergencyProfile,
+};
+
 /**
  * Carries out one ES10 command.
  * @returns the response, or 6A88 for a function that is not there and 6A80 for bytes that cannot be read
@@ -55,7 +66,8 @@ export function executeEs10(command: Command, bytes: Uint8Array): Uint8Array | n
   const handler =
     functions[tag] ??
     (command.card.es10c ? es10cFunctions[tag] : undefined) ??
-    (command.card.fallbackSupported ? fallbackFunctions[tag] : undefined);
+    (command.card.fallbackSupported ? fallbackFunctions[tag] : undefined) ??
+    (command.card.ecallSupported ? ecallFunctions[tag] : undefined);
   if (!handler) return 0x6a88;
   try {
     return handler(command, bytes);

@@ -67,11 +67,13 @@ export function markSwitch(
   command: Command,
   enable: Profile | undefined,
   disable: Profile | undefined,
+  silent = false,
 ): void {
   const { state } = command;
   state.marked = { enable: enable?.iccid, disable: disable?.iccid };
   command.changed = true;
   command.refresh = true;
+  if (silent) return;
   if (disable) notify(command, disable, 'notificationDisable');
   if (enable) notify(command, enable, 'notificationEnable');
 }

@@ -1,5 +1,9 @@
 import {
+  DisableEmergencyProfileRequest,
+  DisableEmergencyProfileResponse,
   decode,
+  EnableEmergencyProfileRequest,
+  EnableEmergencyProfileResponse,
   EuiccPackageResult,
   EuiccPackageResultDataSigned,
   ExecuteFallbackMechanismRequest,
@@ -18,7 +22,7 @@ import { storeResult, takeSeqNumber } from './notifications.js';
 import { applyMarked, markSwitch } from './profiles.js';
 import { enabledProfile, findProfile } from './state.js';
 
-// Ways back to a profile that works: SGP.32 §5.9.16, §5.9.20, §5.9.21.
+// Ways back to a profile that works: SGP.32 §5.9.16, §5.9.20–5.9.23.
 
 /** refreshFlag FALSE: the host resets the card itself, so nothing waits for a REFRESH. */
 function settleSwitch(command: Command, refreshFlag: boolean): void {
@@ -87,6 +91,37 @@ export function returnFromFallback(command: Command, bytes: Uint8Array): Uint8Ar
   state.rollback = undefined;
   state.fallbackReturn = undefined;
   markSwitch(command, target, current);
+  settleSwitch(command, refreshFlag);
+  return answer(0);
+}
+
+/** No notifications: an emergency call leaves no time for them (procedures.md §13.2). */
+export function enableEmergencyProfile(command: Command, bytes: Uint8Array): Uint8Array {
+  const { refreshFlag } = decode(EnableEmergencyProfileRequest, bytes);
+  const answer = (result: number) => encode(EnableEmergencyProfileResponse, { result });
+  const { state } = command;
+  const target = state.profiles.find((profile) => profile.ecallIndication);
+  if (!target) return answer(8);
+  if (target.enabled || state.emergency) return answer(2);
+  if (state.marked) return answer(5);
+  const current = enabledProfile(state);
+  if (refreshFlag) state.rollback = undefined;
+  state.emergency = { returnTo: current?.iccid };
+  markSwitch(command, target, current, true);
+  settleSwitch(command, refreshFlag);
+  return answer(0);
+}
+
+export function disableEmergencyProfile(command: Command, bytes: Uint8Array): Uint8Array {
+  const { refreshFlag } = decode(DisableEmergencyProfileRequest, bytes);
+  const answer = (result: number) => encode(DisableEmergencyProfileResponse, { result });
+  const { state } = command;
+  if (!state.emergency) return answer(2);
+  if (state.marked) return answer(5);
+  const target = findProfile(state, state.emergency.returnTo);
+  if (refreshFlag) state.rollback = undefined;
+  state.emergency = undefined;
+  markSwitch(command, target, enabledProfile(state));
   settleSwitch(command, refreshFlag);
   return answer(0);
 }

@@ -1,14 +1,14 @@
-import { Asn1Error, concat, hex, readElement } from '../asn1/index.js';
+import { Asn1Error, readElement } from '../asn1/index.js';
 import type { Card } from '../card.js';
 import type { Clock } from '../clock.js';
 import type { SimEvent } from '../events.js';
 import type { EuiccCredentials } from '../pki/types.js';
 import type { Store } from '../store.js';
-import { type Apdu, parseApdu, respond, statusWord } from './apdu.js';
+import { type Apdu, parseApdu, statusWord } from './apdu.js';
+import { Channel, isIsdr } from './channel.js';
 import type { Command, EuiccProperties } from './context.js';
 import { executeEs10 } from './es10.js';
-import { FileSelection } from './files.js';
-import { isdrAid, isdrFci } from './info.js';
+import { isdrFci } from './info.js';
 import { applyMarked } from './profiles.js';
 import {
   type Eim,
@@ -56,16 +56,6 @@ const atr = [
   0x3b, 0x9f, 0x96, 0x80, 0x1f, 0xc7, 0x80, 0x31, 0xa0, 0x73, 0xbe, 0x21, 0x13, 0x67, 0x43, 0x20, 0x07, 0x18,
   0x00, 0x00, 0x01, 0xa5,
 ] as const;
-
-interface Channel {
-  files: FileSelection;
-  isdr: boolean;
-  /** STORE DATA blocks so far, and the number the next one must have. */
-  blocks: Uint8Array[];
-  nextBlock: number;
-  /** What GET RESPONSE is to fetch. */
-  response: Uint8Array;
-}
 
 /**
  * A UICC with an IoT eUICC of SGP.32 v1.2 on it. Every state change is saved once, before its answer leaves; when the
@@ -137,7 +127,7 @@ export class VirtualEuicc implements Card {
   }
 
   #powerUp(): void {
-    this.#channels = new Map([[0, newChannel()]]);
+    this.#channels = new Map([[0, new Channel()]]);
     this.#ipad = false;
     this.#toolkit = false;
     this.#proactive = undefined;
@@ -158,15 +148,11 @@ export class VirtualEuicc implements Card {
     if (typeof apdu === 'number') return statusWord(apdu);
     const channel = this.#channels.get(apdu.channel);
     if (!channel) return statusWord(0x6881);
-    if (apdu.ins === 0xc0) return this.#getResponse(channel, apdu);
-    channel.response = new Uint8Array(0);
-    if (apdu.ins !== 0xe2) {
-      channel.blocks = [];
-      channel.nextBlock = 0;
-    }
+    if (apdu.ins === 0xc0) return channel.getResponse(apdu, this.#success());
+    channel.begin(apdu.ins);
     const answer = this.#execute(channel, apdu);
     if (typeof answer === 'number') return statusWord(answer === 0x9000 ? this.#success() : answer);
-    return this.#answerWith(channel, apdu, answer);
+    return channel.answer(apdu, answer, this.#success());
   }
 
   /** Response data, or a status word. */
@@ -211,31 +197,6 @@ export class VirtualEuicc implements Card {
     return this.#proactive && this.#toolkit ? 0x9100 | this.#proactive.length : 0x9000;
   }
 
-  /** T=0: data of a command that brought data waits for GET RESPONSE, else Le decides. */
-  #answerWith(channel: Channel, apdu: Apdu, data: Uint8Array): Uint8Array {
-    if (data.length === 0) return statusWord(this.#success());
-    if (apdu.data.length > 0) {
-      channel.response = data;
-      return statusWord(0x6100 | (data.length > 255 ? 0 : data.length));
-    }
-    const wanted = apdu.le === 0 || apdu.le === undefined ? Math.min(256, data.length) : apdu.le;
-    if (apdu.le === undefined || wanted > data.length) return statusWord(0x6c00 | (data.length & 255));
-    return respond(data.subarray(0, wanted), this.#success());
-  }
-
-  #getResponse(channel: Channel, { le }: Apdu): Uint8Array {
-    const { response } = channel;
-    if (response.length === 0) return statusWord(0x6f00);
-    const wanted = le === 0 || le === undefined ? Math.min(256, response.length) : le;
-    if (wanted > response.length) return statusWord(0x6c00 | (response.length & 255));
-    channel.response = response.subarray(wanted);
-    const left = channel.response.length;
-    return respond(
-      response.subarray(0, wanted),
-      left > 0 ? 0x6100 | (left > 255 ? 0 : left) : this.#success(),
-    );
-  }
-
   /** The last template counts as a whole (ETSI TS 102 221 §11.1.19, SGP.32 §3.8.2). */
   #terminalCapability({ data }: Apdu): number {
     try {
@@ -269,13 +230,13 @@ export class VirtualEuicc implements Card {
     const last = Math.min(19, firstChannel + channelCount - 1);
     if (p2 !== 0) {
       if (p2 < firstChannel || p2 > last || this.#channels.has(p2)) return 0x6a81;
-      this.#channels.set(p2, newChannel());
+      this.#channels.set(p2, new Channel());
       return 0x9000;
     }
     if (le === undefined) return 0x6c01;
     for (let number = firstChannel; number <= last; number++) {
       if (this.#channels.has(number)) continue;
-      this.#channels.set(number, newChannel());
+      this.#channels.set(number, new Channel());
       return Uint8Array.of(number);
     }
     return 0x6a81;
@@ -297,29 +258,12 @@ export class VirtualEuicc implements Card {
     return channel.isdr ? isdrFci(this.#state) : channel.files.status(this.#state);
   }
 
-  #storeData(channel: Channel, { p1, p2, data }: Apdu): Uint8Array | number {
+  #storeData(channel: Channel, apdu: Apdu): Uint8Array | number {
     if (!channel.isdr) return 0x6d00;
     // SGP.32 §3.8.4: without the IPAd bit of the terminal the card does not talk to an IPA in the device.
     if (!this.#ipad || (this.#waitsForReset && this.#options.blockedUntilReset)) return 0x6985;
-    if (p2 === 0) {
-      channel.blocks = [];
-      channel.nextBlock = 0;
-    }
-    const blocks = channel.blocks;
-    const inOrder = p2 === channel.nextBlock && (p1 === 0x11 || p1 === 0x91);
-    channel.blocks = [];
-    channel.nextBlock = 0;
-    if (!inOrder) return 0x6a86;
-    if (data.length === 0) return 0x6700;
-    blocks.push(data);
-    const length = blocks.reduce((sum, block) => sum + block.length, 0);
-    if (length > (this.#options.maxCommandBytes ?? 65_280)) return 0x6a84;
-    if (p1 === 0x11) {
-      channel.blocks = blocks;
-      channel.nextBlock = p2 + 1;
-      return 0x9000;
-    }
-    return this.#es10(concat(blocks));
+    const command = channel.collect(apdu, this.#options.maxCommandBytes ?? 65_280);
+    return typeof command === 'number' ? command : this.#es10(command);
   }
 
   #es10(bytes: Uint8Array): Uint8Array | number {
@@ -341,24 +285,4 @@ export class VirtualEuicc implements Card {
     }
     return answer;
   }
-
-  /** For logs: the identity in one line. */
-  toString(): string {
-    return `eUICC ${hex(this.eid)}`;
-  }
-}
-
-function newChannel(): Channel {
-  return {
-    files: new FileSelection(),
-    isdr: false,
-    blocks: [],
-    nextBlock: 0,
-    response: new Uint8Array(0),
-  };
-}
-
-/** A partial AID selects as well (ISO/IEC 7816-4 §8.2.1.2). */
-function isIsdr(aid: Uint8Array): boolean {
-  return aid.length >= 11 && aid.length <= isdrAid.length && aid.every((byte, i) => byte === isdrAid[i]);
 }
