@@ -42,8 +42,9 @@ export interface Expectation {
   /** `+CSIM:` and the like. */
   prefix?: string;
   /**
-   * What may come without prefix: a session handle (+CCHO of some modems), a number of 15–22 digits (IMEI, ICCID),
-   * or any line that does not look like an unsolicited one (identity texts).
+   * What may come without that prefix: a session handle (+CCHO of some modems), a number of 15–22 digits, also behind
+   * another prefix (IMEI, ICCID: AT+CICCID gives +ICCID), or any line that does not look like an unsolicited one
+   * (identity texts).
    */
   bare?: 'handle' | 'digits' | 'text';
   /** +CREG, +CGREG, +CEREG: the answer is `<n>,<stat>…`, the unsolicited line `<stat>…` (at.md §5). */
@@ -137,6 +138,7 @@ function isHandle(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 function isLongNumber(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i] === COLON) start = skipSpaces(bytes, i + 1, end);
   if (end - start > 2 && bytes[start] === QUOTE && bytes[end - 1] === QUOTE) {
     start++;
     end--;

@@ -160,6 +160,8 @@ describe('classify', () => {
     ['"490154203237518"', 'answer'],
     ['8900103254769810321F', 'answer'],
     ['+CGSN: "490154203237518"', 'answer'],
+    ['+ICCID: 8900103254769810321F', 'answer'],
+    ['+CMTI: "SM",1', 'urc'],
     ['12345', 'urc'],
     ['49015420323751A', 'urc'],
   ])('number %s is %s', (line, expected) => {
