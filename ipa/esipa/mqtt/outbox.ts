@@ -1,0 +1,86 @@
+import type { MqttConnection } from './connection.js';
+
+/** One message on its way out. */
+export interface Outgoing {
+  bytes: Uint8Array;
+  offset: number;
+  id: number;
+  /** Sent before: flagged as duplicate. */
+  again: boolean;
+  /** The broker has it. */
+  acknowledged: boolean;
+}
+
+/** Bytes of a PUBLISH beside topic and payload: fixed header, lengths, packet id. */
+const PUBLISH_OVERHEAD = 9;
+
+/** Messages to publish on one topic, in order, in pieces as the connection has room; each is kept until the broker has it. */
+export class Outbox {
+  readonly #connection: MqttConnection;
+  readonly #topic: string;
+  readonly #waiting: Outgoing[] = [];
+
+  constructor(connection: MqttConnection, topic: string) {
+    this.#connection = connection;
+    this.#topic = topic;
+  }
+
+  add(bytes: Uint8Array, again = false): Outgoing {
+    const outgoing = { bytes, offset: 0, id: this.#connection.nextId(), again, acknowledged: false };
+    this.#waiting.push(outgoing);
+    return outgoing;
+  }
+
+  /** Takes a message back, unless its beginning is out already: then it must be finished. */
+  remove(outgoing: Outgoing): void {
+    const at = this.#waiting.indexOf(outgoing);
+    if (at >= 0 && (outgoing.offset === 0 || outgoing.offset === outgoing.bytes.length))
+      this.#waiting.splice(at, 1);
+  }
+
+  clear(): void {
+    this.#waiting.length = 0;
+  }
+
+  /** The broker has the message with this packet id. @returns it, if it is one of these */
+  acknowledge(id: number): Outgoing | undefined {
+    const at = this.#waiting.findIndex(
+      (outgoing) => outgoing.id === id && outgoing.offset === outgoing.bytes.length,
+    );
+    if (at < 0) return undefined;
+    const [outgoing] = this.#waiting.splice(at, 1);
+    outgoing.acknowledged = true;
+    return outgoing;
+  }
+
+  /** The connection is gone: what the broker has not confirmed goes out again over the next one. */
+  restart(): void {
+    for (const outgoing of this.#waiting) {
+      if (outgoing.offset === 0) continue;
+      outgoing.offset = 0;
+      outgoing.again = true;
+    }
+  }
+
+  /** Writes as much as there is room for. */
+  pump(): void {
+    const connection = this.#connection;
+    if (!connection.ready) return;
+    for (const outgoing of this.#waiting) {
+      while (outgoing.offset < outgoing.bytes.length) if (!this.#writePiece(outgoing)) return;
+    }
+  }
+
+  #writePiece(outgoing: Outgoing): boolean {
+    const connection = this.#connection;
+    const { bytes, offset } = outgoing;
+    const room =
+      offset > 0 ? connection.writable : connection.writable - PUBLISH_OVERHEAD - this.#topic.length;
+    if (room <= 0) return false;
+    outgoing.offset = Math.min(bytes.length, offset + room);
+    const piece = bytes.subarray(offset, outgoing.offset);
+    if (offset > 0) connection.publishMore(piece);
+    else connection.publish(piece, this.#topic, outgoing.id, bytes.length, outgoing.again);
+    return true;
+  }
+}
