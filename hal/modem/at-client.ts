@@ -7,7 +7,15 @@ import type {
   Timer,
   TimerHandle,
 } from '../contracts/index.js';
-import type { AtResult, HexCommand } from './at-command.js';
+import {
+  type AtResult,
+  characterOf,
+  type HexCommand,
+  lineOf,
+  nameOf,
+  type Sendable,
+  sizeOf,
+} from './at-command.js';
 import { AtError } from './at-error.js';
 import {
   asText,
@@ -18,6 +26,7 @@ import {
   type Expectation,
   isEcho,
 } from './at-parser.js';
+import { AtRecovery } from './at-recovery.js';
 import { LineBuffer } from './line-buffer.js';
 
 export interface AtClientOptions {
@@ -38,9 +47,7 @@ export interface AtClientOptions {
 /** Takes the decoded answer of a hex command; the view is only valid during the call. */
 export type HexReceiver = (bytes: Uint8Array) => void;
 
-interface Pending {
-  text: string;
-  hex: HexCommand | undefined;
+interface Pending extends Sendable {
   expect: Expectation | undefined;
   receive: HexReceiver | undefined;
   deadline: number;
@@ -48,20 +55,17 @@ interface Pending {
   reject: (error: unknown) => void;
 }
 
-/** Recovery: silence that counts as drained, the longest drain, and what `AT` is given. */
-const QUIET = 300;
-const DRAIN = 3_000;
-const ALIVE = 2_000;
+/** How often recovery tries AT, and how long an AT behind another command may take. */
 const ATTEMPTS = 3;
+const ALIVE = 2_000;
 
 const DONE: AtResult = { ok: true, cme: -1, text: '' };
 
 /**
  * One AT interface: commands one at a time, each with a deadline, unsolicited lines at any point (at.md §1).
  *
- * After a timeout the interface is synchronised before anything else is sent: it waits for silence, sends `AT`, expects
- * OK and silence again. Modems carry out commands in order, so whatever the late command still had to say comes before
- * that silence and is dropped; it is never taken for the answer of the next command.
+ * After a timeout {@link AtRecovery} runs before anything else is sent; what arrives meanwhile is dropped. So an answer
+ * that comes late is never taken for the answer of the next command.
  */
 export class AtClient {
   /** Milliseconds between a final result and the next command (u-blox: 20). */
@@ -80,19 +84,19 @@ export class AtClient {
   #timer: TimerHandle | undefined;
   #gapTimer: TimerHandle | undefined;
   #finished = Number.NEGATIVE_INFINITY;
-  /** Set while recovery runs. */
-  #recovery: Promise<boolean> | undefined;
-  /** Recovery must run before the next command. */
-  #unsure = false;
-  #lastLine = 0;
-  #sawOk = false;
-  #wake: (() => void) | undefined;
+  readonly #recovery: AtRecovery;
   #reading = false;
 
   constructor(options: AtClientOptions) {
     this.#options = options;
     this.#lines = new LineBuffer(options.lineSize ?? 600);
     this.#piece = new Uint8Array(options.pieceSize ?? 64);
+    this.#recovery = new AtRecovery({
+      timer: options.timer,
+      time: options.time,
+      isOpen: () => this.isOpen,
+      send: (text) => this.#raw(text),
+    });
   }
 
   get isOpen(): boolean {
@@ -143,7 +147,7 @@ export class AtClient {
     const open = this.#queue.splice(0);
     if (this.#current) open.unshift(this.#current);
     this.#current = undefined;
-    this.#wake?.();
+    this.#recovery.abandon();
     for (const command of open) command.reject(reason);
   }
 
@@ -175,13 +179,13 @@ export class AtClient {
    * @throws {AtError} `timeout`, `closed`
    */
   async synchronise(attempts: number): Promise<void> {
-    while (this.#recovery) await this.#recovery;
+    while (this.#recovery.running) await this.#recovery.running;
     if (!this.#port) throw new AtError('closed', 'the AT interface is not open');
     if (this.#current) {
       await this.command('AT', ALIVE);
       return;
     }
-    const alive = await this.#recover(attempts);
+    const alive = await this.#recovery.run(attempts);
     if (!this.#port) throw new AtError('closed', 'the serial port to the modem is gone');
     if (!alive) {
       throw new AtError(
@@ -211,8 +215,9 @@ export class AtClient {
 
   #next(): void {
     const { timer, time } = this.#options;
-    if (this.#current || this.#recovery || this.#gapTimer !== undefined || this.#queue.length === 0) return;
-    if (this.#unsure) {
+    if (this.#current || this.#recovery.running || this.#gapTimer !== undefined || this.#queue.length === 0)
+      return;
+    if (this.#recovery.needed) {
       void this.#recoverForNext();
       return;
     }
@@ -235,7 +240,8 @@ export class AtClient {
     this.#text = '';
     this.#failure = undefined;
     this.#timer = this.#options.timer.set(() => this.#onTimeout(command), command.deadline);
-    if (this.#options.observe) this.#observeCommand(command);
+    const { observe } = this.#options;
+    if (observe) observe({ event: 'at', direction: 'tx', line: lineOf(command), kind: 'command' });
     this.#send();
   }
 
@@ -245,7 +251,7 @@ export class AtClient {
     for (;;) {
       const command = this.#current;
       const port = this.#port;
-      if (!command || !port || this.#recovery) return;
+      if (!command || !port || this.#recovery.running) return;
       const total = sizeOf(command);
       const count = Math.min(this.#writable, piece.length, total - this.#sent);
       if (count <= 0) return;
@@ -271,22 +277,20 @@ export class AtClient {
     if (!this.#port) return;
     const { bytes } = this.#lines;
     const command = this.#current;
-    this.#lastLine = this.#options.time.ticks;
-    if (isEcho(bytes, start, end, this.#recovery ? 'AT' : (command?.text ?? ''))) {
+    const recovering = this.#recovery.running !== undefined;
+    this.#recovery.onLine(false);
+    if (isEcho(bytes, start, end, recovering ? 'AT' : (command?.text ?? ''))) {
       this.#observeLine('echo', start, end);
       return;
     }
     const kind = classify(bytes, start, end, this.#answered ? undefined : command?.expect);
     // A result that comes before the command is out belongs to something earlier.
-    const stray = !command || this.#recovery !== undefined || this.#sent < sizeOf(command);
+    const stray = !command || recovering || this.#sent < sizeOf(command);
     switch (kind) {
       case 'ok':
       case 'error':
         this.#observeLine('final', start, end);
-        if (this.#recovery && kind === 'ok') {
-          this.#sawOk = true;
-          this.#wake?.();
-        }
+        this.#recovery.onLine(kind === 'ok');
         if (!stray) this.#onFinal(command, kind === 'ok', start, end);
         return;
       case 'answer':
@@ -344,8 +348,7 @@ export class AtClient {
     if (this.#current !== command) return;
     const unfinished = this.#sent > 0 && this.#sent < sizeOf(command);
     this.#timer = undefined;
-    this.#unsure = true;
-    void this.#recover(ATTEMPTS, unfinished).then((alive) => {
+    void this.#recovery.run(ATTEMPTS, unfinished).then((alive) => {
       if (this.#current !== command) return;
       this.#current = undefined;
       const state = alive ? 'it answers AT again' : 'it does not answer AT either';
@@ -357,69 +360,13 @@ export class AtClient {
   }
 
   async #recoverForNext(): Promise<void> {
-    if (!(await this.#recover(ATTEMPTS)) && this.#port) {
+    if (!(await this.#recovery.run(ATTEMPTS)) && this.#port) {
       const command = this.#queue.shift();
       command?.reject(
         new AtError('timeout', `${nameOf(command)} was not sent: the modem does not answer AT`),
       );
     }
     this.#next();
-  }
-
-  /** @param unfinished part of a command is out: it has to be ended before the modem listens to another */
-  #recover(attempts: number, unfinished = false): Promise<boolean> {
-    this.#recovery = this.#drainAndProbe(attempts, unfinished);
-    return this.#recovery;
-  }
-
-  async #drainAndProbe(attempts: number, unfinished: boolean): Promise<boolean> {
-    const { time, timer } = this.#options;
-    // Lets #recover() note that this runs before anything can arrive.
-    await Promise.resolve();
-    // #current stays set, so that nothing else is sent; what arrives now is stray.
-    let alive = false;
-    for (let attempt = 0; attempt < attempts && !alive && this.#port; attempt++) {
-      await this.#quiet();
-      this.#sawOk = false;
-      if (this.#raw(unfinished ? '\rAT\r' : 'AT\r')) unfinished = false;
-      const until = time.ticks + ALIVE;
-      while (!this.#sawOk && this.#port && time.ticks < until) await this.#pause(until - time.ticks);
-      alive = this.#sawOk && this.#port !== undefined;
-    }
-    if (alive) await this.#quiet();
-    timer.clear(this.#timer);
-    this.#timer = undefined;
-    this.#recovery = undefined;
-    this.#finished = time.ticks;
-    alive &&= this.#port !== undefined;
-    this.#unsure = !alive;
-    return alive;
-  }
-
-  /** Waits until no line has come for QUIET ms. */
-  async #quiet(): Promise<void> {
-    const { time } = this.#options;
-    const end = time.ticks + DRAIN;
-    this.#lastLine = time.ticks;
-    while (this.#port) {
-      const wait = Math.min(this.#lastLine + QUIET, end) - time.ticks;
-      if (wait <= 0) return;
-      await this.#pause(wait);
-    }
-  }
-
-  /** Waits, or until #wake is called. */
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#options.timer.clear(this.#timer);
-        this.#timer = undefined;
-        this.#wake = undefined;
-        resolve();
-      };
-      this.#wake = done;
-      this.#timer = this.#options.timer.set(done, milliseconds);
-    });
   }
 
   /** Sends past the queue; false when the port has no room. */
@@ -440,27 +387,6 @@ export class AtClient {
     if (observe)
       observe({ event: 'at', direction: 'rx', line: this.#lines.bytes.subarray(start, end), kind });
   }
-
-  #observeCommand(command: Pending): void {
-    const line = new Uint8Array(sizeOf(command) - 1);
-    for (let i = 0; i < line.length; i++) line[i] = characterOf(command, i);
-    this.#options.observe?.({ event: 'at', direction: 'tx', line, kind: 'command' });
-  }
-}
-
-function sizeOf(command: Pending): number {
-  return command.hex ? command.hex.size : command.text.length + 1;
-}
-
-function characterOf(command: Pending, i: number): number {
-  if (command.hex) return command.hex.at(i);
-  return i < command.text.length ? command.text.charCodeAt(i) : 0x0d;
-}
-
-function nameOf(command: Pending | undefined): string {
-  if (!command) return 'the command';
-  if (!command.hex) return command.text;
-  return `${asText(command.hex.head, 0, command.hex.headLength)}…`;
 }
 
 function describe(reason: unknown): string {

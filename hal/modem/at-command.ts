@@ -1,4 +1,4 @@
-import { type Expectation, hexDigit } from './at-parser.js';
+import { asText, type Expectation, hexDigit } from './at-parser.js';
 
 /** What a command ended in. */
 export interface AtResult {
@@ -81,4 +81,33 @@ export class HexCommand {
     else if (index < this.length) byte = this.data[index];
     return hexDigit(n & 1 ? byte & 0x0f : byte >> 4);
   }
+}
+
+/** A command as it goes over the line: `hex` if there is one, else `text`; both without CR. */
+export interface Sendable {
+  text: string;
+  hex: HexCommand | undefined;
+}
+
+/** Number of characters including CR. */
+export function sizeOf(command: Sendable): number {
+  return command.hex ? command.hex.size : command.text.length + 1;
+}
+
+export function characterOf(command: Sendable, i: number): number {
+  if (command.hex) return command.hex.at(i);
+  return i < command.text.length ? command.text.charCodeAt(i) : CR;
+}
+
+/** The whole line without CR, for an observer. */
+export function lineOf(command: Sendable): Uint8Array {
+  const line = new Uint8Array(sizeOf(command) - 1);
+  for (let i = 0; i < line.length; i++) line[i] = characterOf(command, i);
+  return line;
+}
+
+/** Short, for messages. */
+export function nameOf(command: Sendable | undefined): string {
+  if (!command) return 'the command';
+  return command.hex ? `${asText(command.hex.head, 0, command.hex.headLength)}…` : command.text;
 }

@@ -55,6 +55,32 @@ export class IccidReader {
   }
 }
 
+/** Asks for the serving operator, and remembers the last one known. */
+export class PlmnReader {
+  readonly #client: AtClient;
+  #last: Uint8Array | undefined;
+
+  constructor(client: AtClient) {
+    this.#client = client;
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    let line = await this.#ask();
+    if (namesOperator(line) && !plmnOf(line)) {
+      // The numeric format was lost, as after a reset of the modem.
+      await this.#client.command('AT+COPS=3,2', DEADLINE.query);
+      line = await this.#ask();
+    }
+    this.#last = plmnOf(line) ?? this.#last;
+    return this.#last;
+  }
+
+  async #ask(): Promise<string> {
+    const result = await this.#client.command('AT+COPS?', DEADLINE.slowQuery, { prefix: '+COPS:' });
+    return result.ok ? result.text : '';
+  }
+}
+
 /** READ BINARY of EF_ICCID, 10 bytes (at.md §4). */
 const READ_EF_ICCID = 'AT+CRSM=176,12258,0,0,10';
 const COMMON_ICCID = ['AT+CCID', 'AT+ICCID', READ_EF_ICCID] as const;
@@ -100,7 +126,7 @@ export function plmnOf(line: string): Uint8Array | undefined {
 }
 
 /** True for a +COPS answer that names an operator in whatever format. */
-export function namesOperator(line: string): boolean {
+function namesOperator(line: string): boolean {
   return line.split(',').length >= 3;
 }
 

@@ -16,7 +16,7 @@ import type { AtResult } from './at-command.js';
 import { AtError } from './at-error.js';
 import { asText } from './at-parser.js';
 import { DEADLINE } from './deadlines.js';
-import { IccidReader, identityText, imei, namesOperator, plmnOf } from './identity.js';
+import { IccidReader, identityText, imei, PlmnReader } from './identity.js';
 import { GENERIC, quirksFor, quirksNamed } from './quirks.js';
 import { REGISTRATION_COMMANDS, RegistrationState } from './registration.js';
 import { simReport } from './sim-report.js';
@@ -24,6 +24,8 @@ import { type Access, AutoUicc } from './uicc-auto.js';
 import { TERMINAL_CAPABILITY, type UiccContext } from './uicc-base.js';
 import { CglaUicc } from './uicc-cgla.js';
 import { CsimUicc } from './uicc-csim.js';
+import { isBusy } from './uicc-error.js';
+import { Waiter } from './waiter.js';
 
 export interface AtModemOptions {
   serial: SerialConfiguration;
@@ -45,15 +47,10 @@ export interface AtModemOptions {
 }
 
 const WAKE_ATTEMPTS = 10;
-/** Unsolicited lines may be missing, so waiting also asks, this often. */
-const POLL = 2_000;
 /** at.md §6: 1–3 s between off and on. */
 const SIM_OFF = 2_000;
 /** +QUSIM so soon after READY belongs to the same start of the card. */
 const SAME_START = 5_000;
-
-const CME_BUSY = 14;
-const CME_WAIT = 515;
 
 /** A modem over AT commands. */
 export class AtModem implements Modem {
@@ -67,12 +64,12 @@ export class AtModem implements Modem {
   readonly #auto: AutoUicc;
   readonly #iccid: IccidReader;
   readonly #registration = new RegistrationState();
-  readonly #wakers = new Set<() => void>();
+  readonly #waiter: Waiter;
+  readonly #plmn: PlmnReader;
   #simReady = false;
   #simResets = 0;
   #readySince = Number.NEGATIVE_INFINITY;
   #stat = 0;
-  #rPlmn: Uint8Array | undefined;
 
   constructor(options: AtModemOptions) {
     const { serial, timer, time, observe } = options;
@@ -87,7 +84,7 @@ export class AtModem implements Modem {
       onLost: (reason) => {
         this.#tell('portLost', String(reason));
         this.#auto.restart();
-        this.#wakeAll();
+        this.#waiter.wake();
       },
     });
     this.#context = {
@@ -108,6 +105,8 @@ export class AtModem implements Modem {
     this.#auto = new AutoUicc(this.#csim, this.#cgla, ['csim', 'cgla']);
     this.uicc = this.#auto;
     this.#iccid = new IccidReader(this.#client);
+    this.#plmn = new PlmnReader(this.#client);
+    this.#waiter = new Waiter(timer, time, () => this.#client.isOpen);
   }
 
   get registration(): number {
@@ -154,13 +153,13 @@ export class AtModem implements Modem {
   }
 
   waitSimReset(since: number, deadline: number): Promise<boolean> {
-    return this.#wait(
+    return this.#waiter.until(
       deadline,
       () => this.#simResets > since,
       async () => {
         const cme = await this.#askSim();
         // Busy after it was ready: the modem is reading the files of a card that has started anew.
-        if ((cme === CME_BUSY || cme === CME_WAIT) && this.#simReady) this.#simLost();
+        if (isBusy(cme) && this.#simReady) this.#simLost();
         // Not every modem shows that it reset the card; a channel that is gone does.
         await this.#auto.check();
       },
@@ -169,19 +168,19 @@ export class AtModem implements Modem {
 
   async waitSimReady(deadline: number): Promise<boolean> {
     let asked = false;
-    return this.#wait(
+    return this.#waiter.until(
       deadline,
       () => asked && this.#simReady,
       async () => {
         const cme = await this.#askSim();
-        asked = cme !== CME_BUSY && cme !== CME_WAIT;
+        asked = !isBusy(cme);
       },
     );
   }
 
   waitRegistered(deadline: number): Promise<boolean> {
     let asked = false;
-    return this.#wait(
+    return this.#waiter.until(
       deadline,
       () => asked && isRegistered(this.#stat),
       async () => {
@@ -207,22 +206,14 @@ export class AtModem implements Modem {
     return this.#iccid.read(this.#context.quirks);
   }
 
-  async rPlmn(): Promise<Uint8Array | undefined> {
-    const expect = { prefix: '+COPS:' };
-    let result = await this.#client.command('AT+COPS?', DEADLINE.slowQuery, expect);
-    if (result.ok && namesOperator(result.text) && !plmnOf(result.text)) {
-      // The format was lost, as after a reset of the modem.
-      await this.#try('AT+COPS=3,2');
-      result = await this.#client.command('AT+COPS?', DEADLINE.slowQuery, expect);
-    }
-    if (result.ok) this.#rPlmn = plmnOf(result.text) ?? this.#rPlmn;
-    return this.#rPlmn;
+  rPlmn(): Promise<Uint8Array | undefined> {
+    return this.#plmn.read();
   }
 
   close(): void {
     this.#client.close();
     this.#auto.restart();
-    this.#wakeAll();
+    this.#waiter.wake();
   }
 
   /** Which way to the card; asks with real commands where the test forms say nothing (at.md §3). */
@@ -318,7 +309,7 @@ export class AtModem implements Modem {
   #notify(notice: ModemNotice): void {
     this.#tell(notice.notice, notice.notice === 'registration' ? notice.stat : undefined);
     this.onNotice?.(notice);
-    this.#wakeAll();
+    this.#waiter.wake();
   }
 
   #tell(notice: string, detail?: string | number): void {
@@ -339,42 +330,5 @@ export class AtModem implements Modem {
   async #must(command: string): Promise<void> {
     const result = await this.#client.command(command, DEADLINE.functionLevel);
     if (!result.ok) throw new AtError('refused', `the modem refused ${command}: ${result.text}`);
-  }
-
-  /** Looks at `done` after every notice and after every `ask`, which is repeated every POLL ms. */
-  async #wait(deadline: number, done: () => boolean, ask: () => Promise<void>): Promise<boolean> {
-    const { time } = this.#options;
-    const until = time.ticks + deadline;
-    for (;;) {
-      if (done()) return true;
-      await ask();
-      const next = time.ticks + POLL;
-      while (!done()) {
-        const left = Math.min(next, until) - time.ticks;
-        if (left <= 0) break;
-        await this.#pause(left);
-        if (!this.#client.isOpen) throw new AtError('closed', 'the AT interface was closed while waiting');
-      }
-      if (done()) return true;
-      if (time.ticks >= until) return false;
-    }
-  }
-
-  /** Waits, or until something has been noticed. */
-  #pause(milliseconds: number): Promise<void> {
-    const { timer } = this.#options;
-    return new Promise((resolve) => {
-      const wake = () => {
-        timer.clear(handle);
-        this.#wakers.delete(wake);
-        resolve();
-      };
-      const handle = timer.set(wake, milliseconds);
-      this.#wakers.add(wake);
-    });
-  }
-
-  #wakeAll(): void {
-    for (const wake of [...this.#wakers]) wake();
   }
 }

@@ -11,9 +11,9 @@ import {
 } from '../contracts/index.js';
 import type { AtClient } from './at-client.js';
 import { type AtResult, HexCommand } from './at-command.js';
-import { AtError } from './at-error.js';
 import { DEADLINE } from './deadlines.js';
 import type { Quirks } from './quirks.js';
+import { fromAt, isBusy, meansLost, REFUSED, swText } from './uicc-error.js';
 
 /** `80AA…`: IPAd supported (es10.md §1.3). */
 export const TERMINAL_CAPABILITY = [0x80, 0xaa, 0, 0, 5, 0xa9, 3, 0x84, 1, 1] as const;
@@ -35,15 +35,7 @@ export interface UiccContext {
   onLost?: () => void;
 }
 
-/** The modem gave an error result instead of an answer of the card. */
-export const REFUSED = -1;
-
-const CME_BUSY = 14;
-const CME_WAIT = 515;
 const BUSY_PAUSE = 500;
-/** CME errors of a command that this modem does not do; any other one after a good open() means a lost channel. */
-const CME_NOT_DONE: readonly number[] = [3, 4, 50];
-
 const EMPTY: readonly number[] = [];
 const NOTHING: ByteSink = { write() {} };
 
@@ -219,21 +211,6 @@ export abstract class UiccBase implements Uicc {
     return sw;
   }
 
-  /** The error for a SELECT that failed. */
-  protected selectError(sw: number): UiccError {
-    if (sw === REFUSED) return new UiccError('refused', `SELECT: the modem answers ${this.refusal?.text}`);
-    if (sw === 0x6881 || sw === 0x6a81) {
-      return new UiccError(
-        'noChannel',
-        `SELECT: status word ${swText(sw)}: the card has no logical channel for us`,
-      );
-    }
-    return new UiccError(
-      'noApplication',
-      `SELECT: status word ${swText(sw)}: the application is not there or blocked`,
-    );
-  }
-
   /** Sends `hex` and repeats it while the card or the modem is busy. @returns status word or REFUSED */
   protected async line(deadline: number, hex: HexCommand = this.hex): Promise<number> {
     const { client } = this.context;
@@ -258,8 +235,7 @@ export abstract class UiccBase implements Uicc {
       } catch (error) {
         throw fromAt(error);
       }
-      const busy = result.cme === CME_BUSY || result.cme === CME_WAIT;
-      if (!busy || time.ticks + pause > until) return result;
+      if (!isBusy(result.cme) || time.ticks + pause > until) return result;
       await new Promise<void>((resolve) => timer.set(resolve, pause));
     }
   }
@@ -355,8 +331,7 @@ export abstract class UiccBase implements Uicc {
 
   #refused(): UiccError {
     const { cme, text } = this.refusal ?? { cme: -1, text: 'ERROR' };
-    if (cme >= 0 && cme !== CME_BUSY && cme !== CME_WAIT && !CME_NOT_DONE.includes(cme))
-      return this.#lost(text);
+    if (meansLost(cme)) return this.#lost(text);
     return new UiccError('refused', `the modem refused the APDU: ${text}`);
   }
 
@@ -365,14 +340,4 @@ export abstract class UiccBase implements Uicc {
     this.context.onLost?.();
     return new UiccError('channelLost', `the channel to the card is gone (${what}): call open() again`);
   }
-}
-
-export function swText(sw: number): string {
-  return sw.toString(16).toUpperCase().padStart(4, '0');
-}
-
-function fromAt(error: unknown): unknown {
-  if (!(error instanceof AtError)) return error;
-  const code = error.code === 'timeout' || error.code === 'closed' ? error.code : 'malformed';
-  return new UiccError(code, error.message, { cause: error });
 }

@@ -2,8 +2,9 @@ import { isSuccess, UiccError } from '../contracts/index.js';
 import { HexCommand } from './at-command.js';
 import { hexValue, MAX_HANDLE } from './at-parser.js';
 import { DEADLINE } from './deadlines.js';
-import { REFUSED, UiccBase, type UiccContext } from './uicc-base.js';
+import { UiccBase, type UiccContext } from './uicc-base.js';
 import { classByte } from './uicc-csim.js';
+import { REFUSED, selectError } from './uicc-error.js';
 
 const CGLA = { prefix: '+CGLA:' } as const;
 const CSIM = { prefix: '+CSIM:' } as const;
@@ -48,7 +49,7 @@ export class CglaUicc extends UiccBase {
       const sw = await this.select(aid);
       if (sw !== REFUSED && isSuccess(sw)) return;
       this.forgetChannel();
-      throw this.selectError(sw);
+      throw selectError(sw, this.refusal);
     }
     const { client } = this.context;
     const send = () => {

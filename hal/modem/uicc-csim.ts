@@ -1,6 +1,7 @@
 import { type ByteSink, isSuccess, UiccError } from '../contracts/index.js';
 import { DEADLINE } from './deadlines.js';
-import { REFUSED, swText, UiccBase, type UiccContext } from './uicc-base.js';
+import { UiccBase, type UiccContext } from './uicc-base.js';
+import { REFUSED, selectError, swText } from './uicc-error.js';
 
 const CSIM = { prefix: '+CSIM:' } as const;
 const NONE = -1;
@@ -52,7 +53,7 @@ export class CsimUicc extends UiccBase {
       throw error;
     }
     if (sw !== REFUSED && isSuccess(sw)) return;
-    const error = this.selectError(sw);
+    const error = selectError(sw, this.refusal);
     await this.#giveUp();
     throw error;
   }
