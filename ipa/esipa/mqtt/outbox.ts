@@ -9,6 +9,8 @@ export interface Outgoing {
   again: boolean;
   /** The broker has it. */
   acknowledged: boolean;
+  /** Nobody wants it any more, but its beginning is out. */
+  abandoned: boolean;
 }
 
 /** Bytes of a PUBLISH beside topic and payload: fixed header, lengths, packet id. */
@@ -26,7 +28,14 @@ export class Outbox {
   }
 
   add(bytes: Uint8Array, again = false): Outgoing {
-    const outgoing = { bytes, offset: 0, id: this.#connection.nextId(), again, acknowledged: false };
+    const outgoing = {
+      bytes,
+      offset: 0,
+      id: this.#connection.nextId(),
+      again,
+      acknowledged: false,
+      abandoned: false,
+    };
     this.#waiting.push(outgoing);
     return outgoing;
   }
@@ -55,7 +64,9 @@ export class Outbox {
 
   /** The connection is gone: what the broker has not confirmed goes out again over the next one. */
   restart(): void {
-    for (const outgoing of this.#waiting) {
+    for (let at = this.#waiting.length - 1; at >= 0; at--) {
+      const outgoing = this.#waiting[at];
+      if (outgoing.abandoned) this.#waiting.splice(at, 1);
       if (outgoing.offset === 0) continue;
       outgoing.offset = 0;
       outgoing.again = true;
