@@ -1,4 +1,5 @@
 import { tagName } from './ber.js';
+import * as eim from './messages-eim-package.js';
 import * as es10 from './messages-es10.js';
 import * as esipa from './messages-esipa.js';
 import * as info from './messages-info.js';
@@ -30,9 +31,9 @@ const esipaMessages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> =
   0xbf50: [esipa.ProvideEimPackageResult, esipa.ProvideEimPackageResultResponse],
   0xbf3d: [esipa.HandleNotification, esipa.HandleNotification],
   0xbf51: [EuiccPackageResult, EuiccPackageRequest],
-  0xbf52: [esipa.IpaEuiccDataResponse, esipa.IpaEuiccDataRequest],
-  0xbf53: [esipa.EimAcknowledgements, esipa.EimAcknowledgements],
-  0xbf54: [esipa.ProfileDownloadTriggerResult, esipa.ProfileDownloadTriggerRequest],
+  0xbf52: [eim.IpaEuiccDataResponse, eim.IpaEuiccDataRequest],
+  0xbf53: [eim.EimAcknowledgements, eim.EimAcknowledgements],
+  0xbf54: [eim.ProfileDownloadTriggerResult, eim.ProfileDownloadTriggerRequest],
 };
 
 /** By tag: [command, answer]. */

@@ -1,6 +1,7 @@
 export * from './ber.js';
 export * from './describe.js';
 export * from './messages-common.js';
+export * from './messages-eim-package.js';
 export * from './messages-es10.js';
 export * from './messages-esipa.js';
 export * from './messages-info.js';

@@ -75,10 +75,11 @@ export function retrieveNotificationsList(command: Command, bytes: Uint8Array): 
     writeElement(0xbf2b, writeElement(tag, concat(pendings.map((pending) => pending.bytes))));
   if (searchCriteria?.euiccPackageResults) return list(0xa2, results);
   if (searchCriteria?.seqNumber !== undefined) {
-    return list(
-      0xa0,
-      notifications.filter((pending) => pending.seqNumber === searchCriteria.seqNumber),
-    );
+    const wanted = (pending: Pending) => pending.seqNumber === searchCriteria.seqNumber;
+    // One counter numbers both kinds, so a number says which kind is meant.
+    return results.some(wanted)
+      ? list(0xa2, results.filter(wanted))
+      : list(0xa0, notifications.filter(wanted));
   }
   return list(0xa0, filter(notifications, searchCriteria?.profileManagementOperation));
 }

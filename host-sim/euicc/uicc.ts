@@ -24,7 +24,8 @@ import {
 export interface VirtualEuiccOptions {
   credentials: EuiccCredentials;
   store: Store;
-  clock: Clock;
+  /** Part of every simulated device; an eUICC has no clock of its own, so nothing here reads it. */
+  clock?: Clock;
   /** Uniform in [0, 1). */
   random: () => number;
   observe?: (event: SimEvent) => void;
@@ -32,7 +33,10 @@ export interface VirtualEuiccOptions {
   profiles?: readonly ProfileSeed[];
   defaultDpAddress?: string;
   rootDsAddress?: string;
-  /** Offer ES10c for LPAs of consumer eUICCs. Default false: 6A88. */
+  /**
+   * Be usable by LPAs of consumer eUICCs: ES10c is offered, and ES10 needs no IPAd bit in TERMINAL CAPABILITY (they
+   * send another one, or none). Default false: 6A88 and 6985.
+   */
   es10c?: boolean;
   fallbackSupported?: boolean;
   ecallSupported?: boolean;
@@ -261,7 +265,8 @@ export class VirtualEuicc implements Card {
   #storeData(channel: Channel, apdu: Apdu): Uint8Array | number {
     if (!channel.isdr) return 0x6d00;
     // SGP.32 §3.8.4: without the IPAd bit of the terminal the card does not talk to an IPA in the device.
-    if (!this.#ipad || (this.#waitsForReset && this.#options.blockedUntilReset)) return 0x6985;
+    if (!this.#ipad && !this.#card.es10c) return 0x6985;
+    if (this.#waitsForReset && this.#options.blockedUntilReset) return 0x6985;
     const command = channel.collect(apdu, this.#options.maxCommandBytes ?? 65_280);
     return typeof command === 'number' ? command : this.#es10(command);
   }

@@ -183,8 +183,8 @@ const fixtures = [
   fixture(
     'trigger with code',
     m.ProfileDownloadTriggerRequest,
-    `BF5430A01C801A312473 6D64702E6578616D706C652E636F6D244D415443482D31 8210${txidHex}`,
-    { profileDownloadData: { activationCode: '1$smdp.example.com$MATCH-1' }, eimTransactionId: txid },
+    `BF542EA01A80183124736D64702E6578616D706C652E636F6D244D415443488210${txidHex}`,
+    { profileDownloadData: { activationCode: '1$smdp.example.com$MATCH' }, eimTransactionId: txid },
   ),
   fixture('default SM-DP+', m.ProfileDownloadTriggerRequest, 'BF5404A0028100', {
     profileDownloadData: { contactDefaultSmdp: true },
@@ -328,6 +328,41 @@ describe('tolerances of open-questions.md A', () => {
     expect(decode(m.Psmo, unhex('AF00'))).toEqual({ unknownOrDamaged: unhex('AF00') });
     expect(decode(m.Psmo, unhex('A300'))).toEqual({ unknownOrDamaged: unhex('A300') });
     expect(decode(m.EuiccResultData, unhex('9A0100'))).toEqual({ unknown: unhex('9A0100') });
+  });
+  it('compact forms of notifications', () => {
+    const signature = `5F3740${'5A'.repeat(64)}`;
+    const installed = unhex(`A062A01D8010${txidHex}020101A206A0044F020011${signature}`);
+    const value = decode(m.PendingNotification, installed);
+    expect(value.compactProfileInstallationResult?.compactProfileInstallationResultData).toEqual({
+      transactionId: txid,
+      seqNumber: 1,
+      compactFinalResult: { compactSuccessResult: { compactAid: unhex('0011') } },
+    });
+    expect(hex(encode(m.PendingNotification, value))).toBe(hex(installed));
+    const metadata = `BF2F0B8001058102064 00C0261 62`.replaceAll(' ', '');
+    const other = m.writeElement(0xa1, unhex(metadata + signature));
+    const read = decode(m.PendingNotification, other).compactOtherSignedNotification;
+    expect(hex(read!.tbsOtherNotification.bytes)).toBe(metadata);
+    expect(read!.tbsOtherNotification.value.profileManagementOperation).toEqual(['notificationEnable']);
+  });
+  it('an installation result, signed as BF27', () => {
+    const bytes = unhex(
+      'BF37819EBF275880100102030405060708090A0B0C0D0E0F10BF2F25800101810200800C10736D64702E6578616D706C652E636F6D5A0A9800103254769810321406028837A218A0164F10A0000005591010FFFFFFFF8900001100040230005F3740DE267B67FD171D43B84A0280C67AB2CF692D9B42925A1000FB74D10C6C85F9852ED6451D561F2435ED7E49280FDFDB8AD940E5C57981B0C24288774466406599',
+    );
+    const { profileInstallationResult } = decode(m.PendingNotification, bytes);
+    const data = profileInstallationResult!.profileInstallationResultData;
+    expect(hex(data.bytes)).toBe(hex(bytes.subarray(4, 4 + 91)));
+    expect(data.value.smdpOid).toBe('2.999');
+    expect(data.value.notificationMetadata.profileManagementOperation).toEqual(['notificationInstall']);
+    expect(data.value.finalResult.successResult?.aid.length).toBe(16);
+    expect(hex(encode(m.PendingNotification, decode(m.PendingNotification, bytes)))).toBe(hex(bytes));
+  });
+  it('the FCI of a real card', () => {
+    const templates = unhex('A50D9F6E06007760B0010B9F6501FFE104800206C0');
+    const fci = m.writeElement(0x6f, concat([unhex('8410A0000005591010FFFFFFFF8900000100'), templates]));
+    expect(decode(m.IsdrFci, fci).isdrProprietaryApplicationTemplateIoT).toEqual({
+      capabilities: ['ipaeSupported', 'enabledProfile'],
+    });
   });
   it('certificates lose and regain their outer SEQUENCE', () => {
     const certificate = unhex('300A300302010130030201 02'.replaceAll(' ', ''));

@@ -200,7 +200,9 @@ describe('notifications', () => {
       );
     expect(list('BF2B00')).toEqual([2, 3]);
     expect(list('BF2B05A003800102')).toEqual([2]);
-    expect(list('BF2B05A003800101')).toEqual([]);
+    expect(list('BF2B05A003800109')).toEqual([]);
+    const byNumber = decode(m.RetrieveNotificationsListResponse, driver.es10(unhex('BF2B05A003800101')));
+    expect(byNumber.euiccPackageResultList).toHaveLength(1);
     expect(list('BF2B06A00481020560')).toEqual([2, 3]);
     const results = decode(m.RetrieveNotificationsListResponse, driver.es10(unhex('BF2B04A0028200')));
     expect(results.euiccPackageResultList).toHaveLength(1);
@@ -248,6 +250,12 @@ describe('ES10c, where it is offered', () => {
     expect(ask(driver, remove(C))).toBe('BF3303800100');
     expect(ask(driver, remove(C))).toBe('BF3303800101');
     expect(iccids(driver)).toEqual([A, B, D]);
+  });
+
+  it('asks for no TERMINAL CAPABILITY', () => {
+    const driver = new CardDriver({ es10c: true });
+    driver.send('00A4040C10A0000005591010FFFFFFFF8900000100');
+    expect(driver.send('80E2910003BF2000').slice(0, 2)).toBe('61');
   });
 
   it('finds profiles by AID and names them', () => {
