@@ -31,19 +31,23 @@ export type CardHappening =
 export type ModemHappening = 'refresh' | 'simOff' | 'simOn' | 'searching' | 'registered' | 'lost' | 'fault';
 
 export type EimHappening =
-  /** detail: operations, counterValue, eimTransactionId */
+  /** detail: operations, mode 'retrieval' | 'injection' */
   | 'queued'
-  /** detail: mode 'retrieval' | 'injection', bytes */
+  /** detail: kind, operations, mode, bytes, counterValue, eimTransactionId, again when it was sent before */
   | 'sent'
-  /** detail: counterValue, results */
+  /** detail: kind 'result' | 'rollback' | 'orphan', counterValue, seqNumber, results */
   | 'verified'
   /** A result or message that failed a check; detail: why */
   | 'rejected'
-  /** The eUICC refused a package and the refusal is verified; detail: code, name */
+  /** A package or request was not carried out; detail: name, code, by 'euicc' (verified) | 'euiccUnsigned' | 'ipa' */
   | 'refused'
+  /** detail: seqNumbers, again when they were stored before */
   | 'acknowledged'
+  /** detail: seqNumber, event, iccid */
   | 'notification'
+  /** detail: kind 'order' | 'onboarding' | 'recovery', data */
   | 'data'
+  /** detail: eidValue, notifyStateChange, stateChangeCause, rPLMN */
   | 'poll';
 
 /** Everything on one stream: who says it, when (milliseconds since start), and what. */

@@ -44,12 +44,12 @@ export class Broker {
   /** @throws EimError 'network' when the port is taken */
   async listen(): Promise<RunningBroker> {
     const { tls, users, observe = () => {}, queueLimit = 100 } = this.#options;
-    const online = new Set<string>();
+    const online = new Map<string, Client>();
     const aedes = await Aedes.createBroker({
       maxClientsIdLength: 128,
       authenticate: (_client, user, password, done) => {
-        const known =
-          users === undefined || (user !== undefined && users[user] === password?.toString('utf8'));
+        const given = password?.toString('utf8');
+        const known = !users || (user !== undefined && Object.hasOwn(users, user) && users[user] === given);
         if (known) done(null, true);
         else done(Object.assign(new Error('unknown user or wrong password'), { returnCode: 4 }), false);
       },
@@ -62,11 +62,12 @@ export class Broker {
       },
     });
     aedes.on('clientReady', (client) => {
-      online.add(client.id);
+      online.set(client.id, client);
       observe({ event: 'broker', what: 'connected', detail: { clientId: client.id } });
     });
     aedes.on('clientDisconnect', (client) => {
-      online.delete(client.id);
+      // A new connection may have taken the session over already.
+      if (online.get(client.id) === client) online.delete(client.id);
       observe({ event: 'broker', what: 'disconnected', detail: { clientId: client.id } });
     });
     // A client that drops its connection is no failure of the broker.
@@ -103,7 +104,7 @@ function mayUse(client: Client | null, topic: string): boolean {
 function boundSessions(
   aedes: Aedes,
   limit: number,
-  online: ReadonlySet<string>,
+  online: ReadonlyMap<string, Client>,
   observe: (event: SimEvent) => void,
 ): void {
   const store = (aedes as unknown as { persistence: SessionStore }).persistence;

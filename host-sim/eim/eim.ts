@@ -314,11 +314,17 @@ export class Eim {
    */
   async queue(eid: string, order: Order, options: QueueOptions = {}): Promise<Outcome> {
     const { mode = 'retrieval', timeoutMilliseconds } = options;
+    const checked = checkOrder(order);
     const device = this.#device(eid);
-    const task: Task = { id: this.#state.nextTask(), kind: 'order', order: checkOrder(order), mode };
+    const task: Task = { id: this.#state.nextTask(), kind: 'order', order: checked, mode };
     device.tasks.push(task);
     device.onboardAfter = undefined;
-    this.#state.save();
+    try {
+      this.#state.save();
+    } catch (error) {
+      device.tasks.pop();
+      throw error;
+    }
     this.#observe('queued', eid, { operations: operationsOf(order), mode });
     const outcome = this.#waiting.task(task.id, () => this.#expire(device, task), timeoutMilliseconds);
     this.#pump(device);
@@ -360,10 +366,11 @@ export class Eim {
 
   /**
    * EimConfigurationData for AddInitialEim or addEim, whole DER (30 …). The counter in it is that of the last package
-   * for `eid`, so that the next one is greater.
+   * for `eid`, so that the next one is greater; as the eUICC may make a new token, the eIM will ask for it.
    */
   eimConfiguration(options: ConfigurationOptions & { eid?: string }): Uint8Array {
     const device = options.eid === undefined ? undefined : this.#device(options.eid);
+    if (device) device.onboarded = false;
     const counterValue = options.counterValue ?? device?.counterValue ?? 0;
     return eimConfiguration(this.#options.credentials, { ...options, counterValue });
   }

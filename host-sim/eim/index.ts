@@ -1,4 +1,5 @@
 export { Broker, type BrokerOptions, type RunningBroker } from './broker.js';
+export type { ConfigurationOptions } from './configuration.js';
 export {
   type ControlOptions,
   defaultControlPort,

@@ -138,6 +138,9 @@ export class Intake {
       results,
     };
     this.#eim.report(device, 'verified', { kind, counterValue, seqNumber, results });
+    // Without this eIM on the eUICC its token is void; should it come back, there is a new one.
+    const eco = task && 'eco' in task.order ? task.order.eco : [];
+    if (eco.some((one) => one.op === 'deleteEim' && one.eimId === this.#eim.eimId)) device.onboarded = false;
     if (task) this.#eim.settle(device, task, outcome);
     else this.#eim.unqueued(device, eimTransactionId, outcome);
     return [seqNumber];

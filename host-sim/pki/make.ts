@@ -42,13 +42,13 @@ export interface PkiOptions {
  * @throws PkiError 'argument'
  */
 export async function makePki(options: PkiOptions): Promise<Pki> {
-  const random = options.random ?? (() => randomInt(2 ** 32) / 2 ** 32);
+  const random = options.random ?? secure;
   const eid = Uint8Array.from(
     typeof options.eid === 'string' ? Buffer.from(checkedEid(options.eid), 'hex') : options.eid,
   );
   const digits = checkedEid(Buffer.from(eid).toString('hex'));
-  const from = Math.floor(options.now / 1000) * 1000 - day;
-  const serial = () => Uint8Array.from([0x40 | (byteOf(random) & 0x3f), ...bytesOf(random, 7)]);
+  const from = dayBefore(options.now);
+  const serial = () => serialNumber(random);
 
   const ci = makeKey(random);
   const ciName = name(
@@ -125,11 +125,20 @@ export async function makePki(options: PkiOptions): Promise<Pki> {
       eumCertificate,
       ciKeyId: keyIdOf(ci.point),
     },
-    eims: options.eims.map((eim) => makeEim(eim, random, serial(), from)),
+    eims: options.eims.map((eim) => eimCredentials(eim, random, serial(), from)),
   };
 }
 
-function makeEim(
+/** Credentials of one eIM, self-signed: for use beside a hierarchy that was loaded. @throws PkiError 'argument' */
+export function makeEim(
+  eim: PkiOptions['eims'][number],
+  options: Pick<PkiOptions, 'now' | 'random'>,
+): EimCredentials {
+  const random = options.random ?? secure;
+  return eimCredentials(eim, random, serialNumber(random), dayBefore(options.now));
+}
+
+function eimCredentials(
   { eimId, eimIdType, eimFqdn }: PkiOptions['eims'][number],
   random: () => number,
   serial: Uint8Array,
@@ -228,6 +237,10 @@ function checkedEid(eid: string): string {
   return eid;
 }
 
+const secure = (): number => randomInt(2 ** 32) / 2 ** 32;
+const dayBefore = (now: number): number => Math.floor(now / 1000) * 1000 - day;
+const serialNumber = (random: () => number): Uint8Array =>
+  Uint8Array.from([0x40 | (byteOf(random) & 0x3f), ...bytesOf(random, 7)]);
 const byteOf = (random: () => number): number => Math.floor(random() * 256) & 0xff;
 const bytesOf = (random: () => number, length: number): Uint8Array =>
   Uint8Array.from({ length }, () => byteOf(random));

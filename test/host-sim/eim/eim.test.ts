@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -16,7 +19,7 @@ import { VirtualClock } from '../../../host-sim/clock.js';
 import { Eim, EimError, type EimOptions, type Order, type Outcome } from '../../../host-sim/eim/index.js';
 import type { SimEvent } from '../../../host-sim/events.js';
 import { makePki, type Pki, sign } from '../../../host-sim/pki/index.js';
-import { MemoryStore, type Store } from '../../../host-sim/store.js';
+import { FileStore, MemoryStore, type Store } from '../../../host-sim/store.js';
 import { seeded } from '../pki/seeded.js';
 import { dataError, FakeDevice, readPoll, readResponse } from './fake-device.js';
 
@@ -639,6 +642,50 @@ describe('HandleNotification', () => {
     expect(hex(eim.handle(foreigner, mqtt)!)).toBe('BF4E03BF5300');
     expect(setting.of('rejected')).toHaveLength(3);
     expect(eim.devices()[0].notifications).toBe(0);
+  });
+});
+
+describe('the state of the eIM', () => {
+  it('survives in a file: queue, outstanding package, results', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'xs-ipa-eim-'));
+    const store = () => new FileStore(join(dir, 'eim.cbor'));
+    try {
+      const first = onboard(setUp({ store: store(), token: 300 }));
+      void first.eim.queue(eid, { psmo: [{ op: 'getRAT' }] });
+      deliver(first, first.device.execute(pollPackage(first), [{ getRATResult: [] }]));
+      void first.eim.queue(eid, enable);
+      void first.eim.queue(eid, { eco: [{ op: 'listEim' }] });
+      const sent = first.eim.handle(first.device.poll(), link);
+
+      const second = { ...setUp({ store: store() }), device: first.device };
+      expect(second.eim.devices()).toEqual(first.eim.devices());
+      expect(second.eim.handle(second.device.poll(), link)).toEqual(sent);
+      const result = second.device.execute(pollPackage(second), ok);
+      expect(deliver(second, result)).toEqual({ eimAcknowledgements: [2] });
+      expect(pollPackage(second).euiccPackageSigned.value).toMatchObject({
+        counterValue: 3,
+        euiccPackage: { ecoList: [{ listEim: {} }] },
+      });
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  it('is bounded', () => {
+    const setting = setUp();
+    for (let i = 0; i < 205; i++) {
+      setting.eim.handle(setting.device.handleNotification(setting.device.notification()), mqtt);
+    }
+    expect(setting.of('notification')).toHaveLength(205);
+    expect(setting.eim.devices()[0].notifications).toBe(200);
+  });
+
+  it.each([
+    ['damaged', 'FF00', /damaged/],
+    ['of another version', 'A16776657273696F6E09', /another version/],
+    ['nothing of ours', '01', /another version/],
+  ])('is refused when it is %s', (_, bytes, message) => {
+    expect(() => setUp({ store: { load: () => unhex(bytes), save: () => {} } })).toThrow(message);
   });
 });
 

@@ -223,6 +223,7 @@ describe('the broker', () => {
   it('asks for user and password', async () => {
     const { broker } = await startBroker({ users: { eim: 'secret' } });
     await expect(startEim(broker.url)).rejects.toThrow(/Bad username or password/);
+    await expect(startEim(broker.url, { username: 'nobody' })).rejects.toThrow(EimError);
     await expect(startEim(broker.url, { username: 'eim', password: 'wrong' })).rejects.toThrow(EimError);
     await expect(startEim(broker.url, { username: 'eim', password: 'secret' })).resolves.toBeDefined();
   });

@@ -9,6 +9,7 @@ import {
   ChainError,
   keyIdOf,
   loadPki,
+  makeEim,
   makePki,
   type Pki,
   PkiError,
@@ -100,6 +101,15 @@ describe('makePki', () => {
     expect(publicPoint(pki.euicc.privateKey)).toEqual(publicKeyOf(pki.euicc.certificate));
     expect(pki.euicc.ciKeyId).toEqual(keyIdOf(publicKeyOf(pki.ciCertificates[0])));
     for (const eim of pki.eims) expect(spkiOf(eim.certificate)).toEqual(eim.publicKey);
+  });
+
+  it('makes an eIM alone, to stand beside a loaded hierarchy', () => {
+    const eim = makeEim(eims[1], { now, random: seeded(4) });
+    const certificate = new X509Certificate(eim.certificate);
+    expect(certificate.verify(certificate.publicKey)).toBe(true);
+    expect(eim).toMatchObject({ ...eims[1], publicKey: spkiOf(eim.certificate) });
+    expect(makeEim(eims[1], { now }).privateKey).not.toEqual(makeEim(eims[1], { now }).privateKey);
+    expect(() => makeEim({ ...eims[1], eimId: '' }, { now })).toThrow(PkiError);
   });
 
   it('refuses an EID that is none', async () => {
