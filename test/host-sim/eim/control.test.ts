@@ -10,8 +10,8 @@ import {
   serveControl,
 } from '../../../host-sim/eim/index.js';
 import { makePki, type Pki } from '../../../host-sim/pki/index.js';
+import { seeded } from '../../../host-sim/random.js';
 import { MemoryStore } from '../../../host-sim/store.js';
-import { seeded } from '../pki/seeded.js';
 import { FakeDevice, readPoll } from './fake-device.js';
 
 const eid = '89049032123451234512345678901235';

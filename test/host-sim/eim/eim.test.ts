@@ -19,8 +19,8 @@ import { VirtualClock } from '../../../host-sim/clock.js';
 import { Eim, EimError, type EimOptions, type Order, type Outcome } from '../../../host-sim/eim/index.js';
 import type { SimEvent } from '../../../host-sim/events.js';
 import { makePki, type Pki, sign } from '../../../host-sim/pki/index.js';
+import { seeded } from '../../../host-sim/random.js';
 import { FileStore, MemoryStore, type Store } from '../../../host-sim/store.js';
-import { seeded } from '../pki/seeded.js';
 import { dataError, FakeDevice, readPoll, readResponse } from './fake-device.js';
 
 const eid = '89049032123451234512345678901235';

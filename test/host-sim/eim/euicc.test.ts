@@ -4,8 +4,8 @@ import { VirtualClock } from '../../../host-sim/clock.js';
 import { Eim, type Order } from '../../../host-sim/eim/index.js';
 import { type ProfileSeed, VirtualEuicc } from '../../../host-sim/euicc/index.js';
 import { makePki, type Pki } from '../../../host-sim/pki/index.js';
+import { seeded } from '../../../host-sim/random.js';
 import { MemoryStore } from '../../../host-sim/store.js';
-import { seeded } from '../pki/seeded.js';
 import { CardIpa } from './card-ipa.js';
 
 const eid = '89049032123451234512345678901235';

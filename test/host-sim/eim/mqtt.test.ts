@@ -12,8 +12,8 @@ import {
 } from '../../../host-sim/eim/index.js';
 import type { SimEvent } from '../../../host-sim/events.js';
 import { makePki, type Pki, pem, pkcs8 } from '../../../host-sim/pki/index.js';
+import { seeded } from '../../../host-sim/random.js';
 import { MemoryStore, type Store } from '../../../host-sim/store.js';
-import { seeded } from '../pki/seeded.js';
 import { FakeDevice, readPoll, readResponse } from './fake-device.js';
 
 const eid = '89049032123451234512345678901235';

@@ -26,7 +26,7 @@ import {
   verify,
   verifyEuiccChain,
 } from '../../../host-sim/pki/index.js';
-import { seeded } from './seeded.js';
+import { seeded } from '../../../host-sim/random.js';
 
 const eid = '89049032123451234512345678901235';
 const now = Date.UTC(2026, 0, 1);
