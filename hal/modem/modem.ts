@@ -70,6 +70,7 @@ export class AtModem implements Modem {
   #simResets = 0;
   #readySince = Number.NEGATIVE_INFINITY;
   #stat = 0;
+  #started = false;
 
   constructor(options: AtModemOptions) {
     const { serial, timer, time, observe } = options;
@@ -124,6 +125,7 @@ export class AtModem implements Modem {
   /** @throws {AtError} `timeout` when nothing answers, `closed` when the port cannot be had */
   async start(): Promise<ModemIdentity> {
     const client = this.#client;
+    this.#started = false;
     client.open();
     await client.synchronise(WAKE_ATTEMPTS);
     await this.#try('ATE0');
@@ -136,11 +138,11 @@ export class AtModem implements Modem {
     this.#context.quirks = quirks;
     client.gap = quirks.commandGap ?? 0;
     this.#auto.restart();
-    for (const domain of REGISTRATION_COMMANDS) await this.#try(`AT+${domain}=2`);
-    await this.#try('AT+COPS=3,2');
+    await this.#reports();
     await this.#askSim();
     await this.#askRegistration();
     await this.#chooseAccess();
+    this.#started = true;
     this.#tell('started', `${quirks.name}, ${this.#auto.access}`);
     return {
       manufacturer,
@@ -216,6 +218,25 @@ export class AtModem implements Modem {
     this.#waiter.wake();
   }
 
+  async #reports(): Promise<void> {
+    for (const domain of REGISTRATION_COMMANDS) await this.#try(`AT+${domain}=2`);
+    await this.#try('AT+COPS=3,2');
+  }
+
+  /** The modem has started anew by itself: its settings are gone, and so are the card's channels. */
+  async #restarted(): Promise<void> {
+    this.#tell('restarted');
+    if (this.#simReady || this.#auto.isOpen) this.#simLost();
+    try {
+      await this.#try('ATE0');
+      await this.#try('AT+CMEE=1');
+      await this.#reports();
+    } catch (error) {
+      // Closed: start() will do all this.
+      if (!(error instanceof AtError)) throw error;
+    }
+  }
+
   /** Which way to the card; asks with real commands where the test forms say nothing (at.md §3). */
   async #chooseAccess(): Promise<void> {
     const wanted = this.#options.access ?? 'auto';
@@ -265,7 +286,9 @@ export class AtModem implements Modem {
 
   #onLine(line: string): void {
     if (this.#registration.take(line)) this.#registrationChanged();
-    else this.#onSim(line);
+    else if (line === 'RDY') {
+      if (this.#started) void this.#restarted();
+    } else this.#onSim(line);
   }
 
   #onSim(line: string, asked = false): void {

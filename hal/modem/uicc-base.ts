@@ -37,6 +37,8 @@ export interface UiccContext {
 
 const BUSY_PAUSE = 500;
 const EMPTY: readonly number[] = [];
+/** Status words of a channel that was never opened, or whose application is no longer selected (at.md §6). */
+const CHANNEL_GONE: readonly number[] = [0x6881, 0x6999];
 const NOTHING: ByteSink = { write() {} };
 
 /** TERMINAL CAPABILITY, GET RESPONSE, status words and retries; the two subclasses bring bytes to the card. */
@@ -100,16 +102,14 @@ export abstract class UiccBase implements Uicc {
     return this.#fci.subarray(0, this.#fciLength);
   }
 
-  /** Finds out whether the channel is still there; whatever else the card says to STATUS does not matter. */
+  /** Finds out whether the channel is still there, and reports it if not. */
   async check(): Promise<void> {
     if (!this.#isOpen || this.#inUse) return;
     this.#inUse = true;
     try {
-      this.#statusCommand[0] = 0x80;
-      this.#statusCommand[1] = 0xf2;
-      const sw = await this.raw(0x80, this.#statusCommand, 4, 0, DEADLINE.query);
-      if (sw === REFUSED) this.#refused();
-      else if (sw === 0x6881 || sw === 0x6999) this.#lost(`status word ${swText(sw)}`);
+      const sw = await this.#status();
+      if (sw === REFUSED ? meansLost(this.refusal?.cme ?? -1) : CHANNEL_GONE.includes(sw))
+        this.#lost('STATUS');
     } catch (error) {
       if (error instanceof UiccError && error.code === 'closed') throw error;
     } finally {
@@ -128,8 +128,8 @@ export abstract class UiccBase implements Uicc {
         sw = await this.apdu(command, command.length, sink, deadline);
       }
       this.#fresh = false;
-      if (sw === REFUSED) throw this.#refused();
-      if (sw === 0x6881 || sw === 0x6999) throw this.#lost(`status word ${swText(sw)}`);
+      if (sw === REFUSED) throw await this.#refused();
+      if (CHANNEL_GONE.includes(sw)) throw this.#lost(`status word ${swText(sw)}`);
       return sw;
     } finally {
       this.#inUse = false;
@@ -329,10 +329,22 @@ export abstract class UiccBase implements Uicc {
     this.#fciLength += piece.length;
   }
 
-  #refused(): UiccError {
+  async #refused(): Promise<UiccError> {
     const { cme, text } = this.refusal ?? { cme: -1, text: 'ERROR' };
     if (meansLost(cme)) return this.#lost(text);
+    // A bare ERROR may mean anything: if the channel takes not even STATUS, it is gone.
+    if (!isBusy(cme)) {
+      const sw = await this.#status();
+      if (sw === REFUSED || CHANNEL_GONE.includes(sw)) return this.#lost(text);
+    }
     return new UiccError('refused', `the modem refused the APDU: ${text}`);
+  }
+
+  /** A harmless command on our channel; what the card thinks of it does not matter. */
+  #status(): Promise<number> {
+    this.#statusCommand[0] = 0x80;
+    this.#statusCommand[1] = 0xf2;
+    return this.withSink(NOTHING, () => this.raw(0x80, this.#statusCommand, 4, 0, DEADLINE.query));
   }
 
   #lost(what: string): UiccError {

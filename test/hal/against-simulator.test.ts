@@ -146,3 +146,113 @@ describe.each(Object.keys(personalities))('against the simulated modem %s', (nam
     expect((await w.transmit(storeData('BF78020002'))).data).toBe('0001');
   });
 });
+
+describe('faults of the simulated modem', () => {
+  const isStore = (_: number, apdu: Uint8Array) => apdu[1] === 0xe2;
+
+  async function opened(
+    personality: string | Personality,
+    options: Partial<SimulatedModemOptions> = {},
+  ): Promise<World> {
+    const w = new World(personality, options);
+    await w.run(w.modem.start());
+    await w.run(w.modem.waitSimReady(30_000));
+    await w.run(w.modem.uicc.open(AID));
+    return w;
+  }
+
+  it.each<[string, NonNullable<SimulatedModemOptions['faults']>[number]['action'], string]>([
+    ['no answer', { kind: 'noAnswer' }, 'timeout'],
+    ['an answer after 25 s', { kind: 'delay', milliseconds: 25_000 }, 'timeout'],
+    ['an answer after 10.1 s', { kind: 'delay', milliseconds: 10_100 }, 'timeout'],
+    ['an answer cut short', { kind: 'truncate', keep: 12 }, 'timeout'],
+    ['lost characters in the hex', { kind: 'loseBytes', at: 12, count: 2 }, 'malformed'],
+    ['a lost answer line', { kind: 'loseBytes', at: 2, count: 16 }, 'malformed'],
+    ['ERROR', { kind: 'error' }, 'refused'],
+    ['CME 50', { kind: 'cme', code: 50 }, 'refused'],
+    ['CME 13', { kind: 'cme', code: 13 }, 'channelLost'],
+    ['6999', { kind: 'statusWord', sw: 0x6999 }, 'channelLost'],
+  ])('%s fails one command, and the way to the card comes back', async (_, action, code) => {
+    for (const name of ['generic', 'cgla-bare']) {
+      const w = await opened(name, { faults: [{ apdu: isStore, action }] });
+      await expect(w.transmit(storeData('BF78020003'))).rejects.toMatchObject({ name: 'UiccError', code });
+      if (code === 'channelLost') await w.run(w.modem.uicc.open(AID));
+      // A modem that is still busy with the late command is no reason to mix up answers.
+      for (let attempt = 0; ; attempt++) {
+        try {
+          const { sw, data } = await w.transmit(storeData('BF78020005'));
+          expect([sw, data]).toEqual([0x9000, '0001020304']);
+          break;
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'timeout' });
+          expect(attempt).toBeLessThan(10);
+        }
+      }
+      w.modem.close();
+    }
+  });
+
+  it('bears with a card that is busy for a while', async () => {
+    const w = await opened('generic', {
+      faults: [{ apdu: isStore, times: 3, action: { kind: 'cme', code: 14 } }],
+    });
+    expect((await w.transmit(storeData('BF78020003'))).data).toBe('000102');
+  });
+
+  it('finds a card that dropped out, and brings it back by resetting it', async () => {
+    const w = await opened('generic', { faults: [{ apdu: isStore, action: { kind: 'simDropped' } }] });
+    await expect(w.transmit(storeData('BF78020003'))).rejects.toMatchObject({ code: 'channelLost' });
+    await w.run(w.modem.resetSim());
+    expect(await w.run(w.modem.waitSimReady(30_000))).toBe(true);
+    await w.run(w.modem.uicc.open(AID));
+    expect((await w.transmit(storeData('BF78020003'))).data).toBe('000102');
+  });
+
+  it('learns of a reset from a modem that reports nothing at all', async () => {
+    const mute: Personality = { ...personalities.generic, simLost: [], simReady: [] };
+    for (const simResetMilliseconds of [200, 1_500, 9_000]) {
+      const w = await opened(mute, { simResetMilliseconds });
+      const resets = w.modem.simResets;
+      await w.transmit(SWITCH_TO_SECOND);
+      expect(await w.run(w.modem.waitSimReset(resets, 30_000))).toBe(true);
+      expect(await w.run(w.modem.waitSimReady(30_000))).toBe(true);
+      expect(await w.run(w.modem.waitRegistered(60_000))).toBe(true);
+      expect(w.modem.simResets).toBe(resets + 1);
+      expect(hex((await w.run(w.modem.iccid()))!)).toBe('98103200000000000062');
+      w.modem.close();
+    }
+  });
+
+  it.each(['generic', 'csim-only', 'quectel'])(
+    'sees the first profile of a card without any come up (%s)',
+    async (name) => {
+      const w = new World(name);
+      w.card.enabled = undefined;
+      await w.run(w.modem.start());
+      await w.run(w.modem.waitSimReady(5_000));
+      await w.run(w.modem.uicc.open(AID));
+      const resets = w.modem.simResets;
+      await w.transmit(SWITCH_TO_SECOND);
+      expect(await w.run(w.modem.waitSimReset(resets, 30_000))).toBe(true);
+      expect(await w.run(w.modem.waitSimReady(30_000))).toBe(true);
+      expect(await w.run(w.modem.waitRegistered(60_000))).toBe(true);
+      await w.run(w.modem.uicc.open(AID));
+      expect((await w.transmit(storeData('BF78020003'))).data).toBe('000102');
+    },
+  );
+
+  it('survives the modem losing power in the middle, after start()', async () => {
+    const w = await opened('generic');
+    const pending = w.transmit(LONG_ANSWER);
+    pending.catch(() => {});
+    await w.clock.advance(30);
+    w.sim.powerOff();
+    await w.clock.advance(1_000);
+    w.sim.powerOn();
+    await expect(pending).rejects.toMatchObject({ name: 'UiccError' });
+    await w.run(w.modem.start());
+    expect(await w.run(w.modem.waitSimReady(30_000))).toBe(true);
+    await w.run(w.modem.uicc.open(AID));
+    expect((await w.transmit(storeData('BF78020003'))).data).toBe('000102');
+  });
+});

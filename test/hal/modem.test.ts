@@ -201,6 +201,23 @@ describe('the way to the card', () => {
 });
 
 describe('the state of the card', () => {
+  it('is lost when the modem starts anew by itself, and so are its settings', async () => {
+    const m = setUp({});
+    await m.run(m.modem.start());
+    const before = m.serial.received.length;
+    m.serial.send(lines('RDY'));
+    await m.clock.advance(100);
+    expect([m.modem.simReady, m.modem.simResets]).toEqual([false, 1]);
+    expect(m.serial.received.slice(before)).toEqual([
+      'ATE0',
+      'AT+CMEE=1',
+      'AT+CEREG=2',
+      'AT+CGREG=2',
+      'AT+CREG=2',
+      'AT+COPS=3,2',
+    ]);
+  });
+
   it('follows unsolicited lines', async () => {
     const m = setUp({});
     await m.run(m.modem.start());

@@ -393,6 +393,14 @@ describe('the card by AT+CSIM', () => {
       expect(b.lost).toBe(0);
     });
 
+    it('is what a bare ERROR means when the channel takes nothing any more', async () => {
+      const dead = { C1E2910006BF3E035C015A: 'ERROR', C1F2000000: 'ERROR' };
+      const b = bench('csim', table({ ...RECORDED, ...dead }));
+      await b.open();
+      await expect(b.transmit()).rejects.toMatchObject({ code: 'channelLost' });
+      expect(b.lost).toBe(1);
+    });
+
     it('is found out by check()', async () => {
       const b = bench('csim', table({ ...RECORDED, C1F2000000: ['6D00', '6881'] }));
       await b.open();
