@@ -1,4 +1,5 @@
-import { unhex } from '../../../host-sim/asn1/index.js';
+import { concat, unhex, writeElement } from '../../../host-sim/asn1/index.js';
+import { sign } from '../../../host-sim/euicc/crypto.js';
 
 /** crypto.md §7.1 and es10.md §5. Test keys only. */
 export const eid = unhex('89049032123451234512345678901235');
@@ -9,6 +10,9 @@ export const eimPublicPoint = unhex(
   '045830275737BB5E1B7FD9FE525A0B9385CACFA6953D9854F0AAD5CC3CEBA13D378103A19F1707241268DC9EA537B7F6C724853085DEE7DD64CBCE3D84BA188D73',
 );
 export const euiccPrivateKey = unhex('10C18640118559B786325C86EFE77B0CE84CD9071F257A7CD1F01099523FC24F');
+export const euiccPublicPoint = unhex(
+  '04C1428398F0CDC46A59158969E843DC0CBC536D4F3396B965798A4A68D35FC8FBAA17C159E0BC0AF33C2DD1B69F4EAE908881D186EEBF9B41C1FE2912DDC08C5E',
+);
 export const eimId = 'eim.example.com';
 export const euiccPackageSigned = unhex(
   '304A800F65696D2E6578616D706C652E636F6D5A108904903212345123451234567890123581012A8210000102030405060708090A0B0C0D0E0FA010A30E5A0A980010325476981032140500',
@@ -34,6 +38,12 @@ export const euiccPackageResult = unhex(
 );
 export const replayErrorData = unhex(
   '3029800F65696D2E6578616D706C652E636F6D81012A8210000102030405060708090A0B0C0D0E0F020104',
+);
+/** crypto.md gives the data and says where they go; the signature is the eUICC's. */
+export const replayErrorSignature = sign(euiccPrivateKey, replayErrorData, unhex('840100'));
+export const replayError = writeElement(
+  0xbf51,
+  writeElement(0xa1, concat([replayErrorData, unhex('5F3740'), replayErrorSignature])),
 );
 export const unsignedError = unhex(
   'BF5125A223800F65696D2E6578616D706C652E636F6D8210000102030405060708090A0B0C0D0E0F',
