@@ -19,8 +19,7 @@ export interface Description {
   value: unknown;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: messages of all kinds
-type AnySchema = Schema<any>;
+type AnySchema = Schema<unknown>;
 
 const { EuiccPackageRequest, EuiccPackageResult } = eimPackage;
 

@@ -68,8 +68,7 @@ export interface Field<V, O extends boolean = boolean> {
   when?: (element: Element) => boolean;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: inference over a record of differently typed fields needs it
-type Fields = Record<string, Field<any>>;
+type Fields = Record<string, Field<unknown>>;
 type Optional<F> = { [K in keyof F]: F[K] extends { optional: true } ? K : never }[keyof F];
 type FieldValue<F> = F extends { type: Type<infer V> } ? V : never;
 type Flat<T> = { [K in keyof T]: T[K] };

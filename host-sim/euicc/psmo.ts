@@ -1,6 +1,5 @@
 import type { EuiccResultData, Psmo } from '../asn1/index.js';
 import type { Command } from './context.js';
-
 import { defaultTags32, profileInfoList, removeProfile } from './profiles.js';
 import { enabledProfile, findProfile, type Profile, sameBytes } from './state.js';
 

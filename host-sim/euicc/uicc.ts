@@ -218,7 +218,7 @@ export class VirtualEuicc implements Card {
   #fetch({ le }: Apdu): Uint8Array | number {
     const proactive = this.#proactive;
     if (!proactive || !this.#toolkit) return 0x6f00;
-    if (le !== undefined && le !== 0 && le !== proactive.length) return 0x6c00 | proactive.length;
+    if (le !== 0 && le !== proactive.length) return 0x6c00 | proactive.length;
     this.#proactive = undefined;
     return proactive;
   }
@@ -237,7 +237,7 @@ export class VirtualEuicc implements Card {
       this.#channels.set(p2, new Channel());
       return 0x9000;
     }
-    if (le === undefined) return 0x6c01;
+    if (le !== 0 && le !== 1) return 0x6c01;
     for (let number = firstChannel; number <= last; number++) {
       if (this.#channels.has(number)) continue;
       this.#channels.set(number, new Channel());

@@ -12,6 +12,7 @@ describe('logical channels', () => {
     expect(driver.send('0070000001')).toBe('019000');
     expect(driver.send('0070000000')).toBe('029000');
     expect(driver.send('00700000')).toBe('6C01');
+    expect(driver.send('0070000005')).toBe('6C01');
     expect(driver.send('0070000001')).toBe('039000');
     expect(driver.send('0070000001')).toBe('6A81');
     expect(driver.send('00708002')).toBe('9000');
@@ -186,6 +187,7 @@ describe('toolkit', () => {
     driver.es10(v.euiccPackageRequest);
     expect(driver.send('80F2000C')).toBe('910B');
     expect(driver.send('8012000005')).toBe('6C0B');
+    expect(driver.send('80120000')).toBe('6C0B');
     expect(driver.send('801200000B')).toBe('D0098103010104820281829000');
     expect(driver.send('801200000B')).toBe('6F00');
     expect(driver.send('80F2000C')).toBe('9000');
