@@ -31,8 +31,8 @@ interface SessionStore {
 }
 
 /**
- * An MQTT broker on 127.0.0.1 with persistent sessions in memory. A client whose id is an EID may only use topics with
- * that EID as a level, so that devices cannot read or write each other's messages (docs/mqtt-binding.md).
+ * An MQTT broker on 127.0.0.1 with persistent sessions in memory. A client whose id begins with an EID may only use topics
+ * with that EID as a level, so that devices cannot read or write each other's messages (docs/mqtt-binding.md).
  */
 export class Broker {
   readonly #options: BrokerOptions;
@@ -97,7 +97,9 @@ export class Broker {
 }
 
 function mayUse(client: Client | null, topic: string): boolean {
-  return !client || !/^\d{32}$/.test(client.id) || topic.split('/').includes(client.id);
+  // A device with several links puts a suffix behind its EID.
+  const eid = /^(\d{32})(?:\D|$)/.exec(client?.id ?? '')?.[1];
+  return eid === undefined || topic.split('/').includes(eid);
 }
 
 /** Puts a bound on what aedes keeps for clients that are away (aedes has none of its own). */

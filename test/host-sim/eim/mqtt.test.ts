@@ -247,8 +247,14 @@ describe('the broker', () => {
     expect(granted).toSatisfy(
       (value) => value instanceof Error || (Array.isArray(value) && value[0].qos === 128),
     );
-    device.client.publish(`esipa/${eid.replace('8', '7')}/eim`, 'x', { qos: 1 }, () => {});
+    const other = `esipa/${eid.replace('8', '7')}/eim`;
+    device.client.publish(other, 'x', { qos: 1 }, () => {});
     await seen('disconnected');
+    const second = await connectAsync(broker.url, { clientId: `${eid}-backup`, reconnectPeriod: 0 });
+    second.on('error', () => {});
+    await second.publishAsync(`backup/${eid}/eim`, 'x', { qos: 1 });
+    second.publish(other, 'x', { qos: 1 }, () => {});
+    await seen('disconnected', 2);
   });
 
   it('bounds what it keeps for a sleeping device, and says what it dropped', async () => {
