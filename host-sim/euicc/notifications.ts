@@ -10,6 +10,7 @@ import {
   NotificationSentRequest,
   NotificationSentResponse,
   OtherSignedNotification,
+  PendingNotification,
   RetrieveNotificationsListRequest,
   toSign,
   writeElement,
@@ -60,10 +61,18 @@ export function listNotification(command: Command, bytes: Uint8Array): Uint8Arra
   const { profileManagementOperation } = decode(ListNotificationRequest, bytes);
   const wanted = filter(command.state.notifications, profileManagementOperation);
   return encode(ListNotificationResponse, {
-    notificationMetadataList: wanted.map((pending) => {
-      return decode(OtherSignedNotification, pending.bytes).tbsOtherNotification.value;
-    }),
+    notificationMetadataList: wanted.map(metadataOf),
   });
+}
+
+function metadataOf({ bytes }: Pending): NotificationMetadata {
+  const { otherSignedNotification: other, profileInstallationResult: installed } = decode(
+    PendingNotification,
+    bytes,
+  );
+  return other
+    ? other.tbsOtherNotification.value
+    : installed!.profileInstallationResultData.value.notificationMetadata;
 }
 
 /** Without criteria notifications only; package results must be asked for (SGP.32 §5.9.11, since v1.1). */
