@@ -366,11 +366,14 @@ export class Eim {
 
   /**
    * EimConfigurationData for AddInitialEim or addEim, whole DER (30 …). The counter in it is that of the last package
-   * for `eid`, so that the next one is greater; as the eUICC may make a new token, the eIM will ask for it.
+   * for `eid`, so that the next one is greater. It lists that device, and will ask it for its token (again).
    */
   eimConfiguration(options: ConfigurationOptions & { eid?: string }): Uint8Array {
     const device = options.eid === undefined ? undefined : this.#device(options.eid);
-    if (device) device.onboarded = false;
+    if (device) {
+      device.onboarded = false;
+      this.#state.save();
+    }
     const counterValue = options.counterValue ?? device?.counterValue ?? 0;
     return eimConfiguration(this.#options.credentials, { ...options, counterValue });
   }
