@@ -71,6 +71,7 @@ export class AtModem implements Modem {
   #readySince = Number.NEGATIVE_INFINITY;
   #stat = 0;
   #started = false;
+  #restarting = false;
 
   constructor(options: AtModemOptions) {
     const { serial, timer, time, observe } = options;
@@ -196,7 +197,9 @@ export class AtModem implements Modem {
     const { simSwitch } = this.#options;
     const { simReset } = this.#context.quirks;
     if (simSwitch) await simSwitch(false);
-    else await this.#must(simReset?.off ?? 'AT+CFUN=0');
+    else if (simReset) await this.#must(simReset.off);
+    else if (!(await this.#client.command('AT+CFUN=0', DEADLINE.functionLevel)).ok)
+      await this.#must('AT+CFUN=4');
     // The modem may have said so already.
     if (this.#simReady) this.#simLost();
     await new Promise<void>((resolve) => this.#options.timer.set(resolve, SIM_OFF));
@@ -225,6 +228,8 @@ export class AtModem implements Modem {
 
   /** The modem has started anew by itself: its settings are gone, and so are the card's channels. */
   async #restarted(): Promise<void> {
+    // One at a time: a modem in a boot loop must not fill the queue.
+    this.#restarting = true;
     this.#tell('restarted');
     if (this.#simReady || this.#auto.isOpen) this.#simLost();
     try {
@@ -234,6 +239,8 @@ export class AtModem implements Modem {
     } catch (error) {
       // Closed: start() will do all this.
       if (!(error instanceof AtError)) throw error;
+    } finally {
+      this.#restarting = false;
     }
   }
 
@@ -287,7 +294,7 @@ export class AtModem implements Modem {
   #onLine(line: string): void {
     if (this.#registration.take(line)) this.#registrationChanged();
     else if (line === 'RDY') {
-      if (this.#started) void this.#restarted();
+      if (this.#started && !this.#restarting) void this.#restarted();
     } else this.#onSim(line);
   }
 

@@ -35,6 +35,8 @@ export interface UiccContext {
   onLost?: () => void;
 }
 
+/** GET RESPONSE for one command: enough for 64 KB in pieces of 16. */
+const MAX_ROUNDS = 4_096;
 const BUSY_PAUSE = 500;
 const EMPTY: readonly number[] = [];
 /** Status words of a channel that was never opened, or whose application is no longer selected (at.md §6). */
@@ -283,7 +285,9 @@ export abstract class UiccBase implements Uicc {
     let sw = await this.raw(command[0], command, length, quirks.leWithData && wantsLe ? 0 : -1, deadline);
     if (sw >> 8 === 0x6c) sw = await this.raw(command[0], command, length, sw & 0xff, deadline);
     this.#firstSw = sw;
-    while (sw >> 8 === 0x61) {
+    for (let rounds = 0; sw >> 8 === 0x61; rounds++) {
+      if (rounds === MAX_ROUNDS)
+        throw new UiccError('malformed', 'the response does not end: 61xx again and again');
       sw = await this.#getResponse(sw & 0xff, deadline);
       if (sw >> 8 === 0x61 && this.#received === 0) {
         throw new UiccError('malformed', `GET RESPONSE gives no data but status word ${swText(sw)} again`);

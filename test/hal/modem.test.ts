@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { HalEvent, ModemNotice } from '../../hal/contracts/index.js';
+import { type HalEvent, type ModemNotice, XsIpaError } from '../../hal/contracts/index.js';
 import { packIccid, plmnOf } from '../../hal/modem/identity.js';
 import { AtModem, type AtModemOptions } from '../../hal/modem/modem.js';
 import { GENERIC, QUIRKS, quirksFor, quirksNamed } from '../../hal/modem/quirks.js';
@@ -132,6 +133,62 @@ describe('AtModem.start()', () => {
     const m = setUp({}, { quirks: 'ublox-sara-r4' });
     expect((await m.run(m.modem.start())).quirks).toBe('ublox-sara-r4');
     expect(() => setUp({}, { quirks: 'nonesuch' })).toThrow('nonesuch');
+  });
+});
+
+describe('a hostile modem', () => {
+  const words = fc.constantFrom(
+    ...['OK', 'ERROR', '+CME ERROR: 14', '+CME ERROR: 13', '+CME ERROR: 50', 'AT', 'RDY', '\xff\0', '1', '"'],
+    ...['+CSIM: 4,"9000"', '+CSIM: 6,"019000"', '+CSIM: 8,"AABB6102"', '+CSIM: 4,"61FF"', '+CSIM: 4,"6C04"'],
+    ...['+CSIM: 4,"6881"', '+CSIM: 4,"6E00"', '+CSIM: 6,"9000"', '+CSIM: 4,"91', '+CGLA: 4,"6985"'],
+    ...['+CPIN: READY', '+CPIN: NOT READY', '+CEREG: 2,1', '+CEREG: 0', '+CCHO: 1', '+COPS: 0,2,"26201"'],
+  );
+  // Mostly whole answers, else nothing would get far.
+  const reply = fc.oneof(
+    words.map((word) => `\r\n${word}\r\n\r\nOK\r\n`),
+    fc.array(words, { maxLength: 5 }).map((several) => `${several.join('\r\n')}\r\n`),
+    fc.array(words, { maxLength: 3 }).map((several) => several.join('')),
+  );
+
+  it('ends everything in a result or in an error of ours, within bounded time', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(reply, { minLength: 1, maxLength: 30 }), async (replies) => {
+        let n = 0;
+        const clock = new VirtualClock();
+        const serial = new ScriptedSerial({
+          clock,
+          slices: [3, 1, 50],
+          // It keeps on answering AT, else nothing more would be asked of it.
+          answer: (line) => (line === 'AT' ? lines('OK') : replies[n++ % replies.length]),
+        });
+        const modem = new AtModem({
+          serial: serial.configuration,
+          timer: clock,
+          time: clock,
+          lineSize: 64,
+        });
+        const sink = { write() {} };
+        const steps = [
+          () => modem.start(),
+          () => modem.uicc.open(ISD_R),
+          () => modem.uicc.transmit(Uint8Array.of(0x80, 0xe2, 0x91, 0, 0), sink),
+          () => modem.iccid(),
+          () => modem.rPlmn(),
+          () => modem.waitSimReset(0, 5_000),
+          () => modem.resetSim(),
+          () => modem.uicc.close(),
+        ];
+        for (const step of steps) {
+          try {
+            await clock.run<unknown>(step(), 3_600_000);
+          } catch (error) {
+            expect(error).toBeInstanceOf(XsIpaError);
+          }
+        }
+        modem.close();
+      }),
+      { numRuns: 60 },
+    );
   });
 });
 
@@ -300,6 +357,10 @@ describe('the state of the card', () => {
     await n.run(n.modem.resetSim());
     expect(switched).toEqual([false, true]);
     expect(n.serial.received.some((line) => line.startsWith('AT+CFUN'))).toBe(false);
+    const flight = setUp({ 'AT+CFUN=4': 'OK', 'AT+CFUN=1': 'OK' });
+    await flight.run(flight.modem.start());
+    await flight.run(flight.modem.resetSim());
+    expect(flight.serial.received.slice(-3)).toEqual(['AT+CFUN=0', 'AT+CFUN=4', 'AT+CFUN=1']);
     const refused = setUp({});
     await refused.run(refused.modem.start());
     await expect(refused.run(refused.modem.resetSim())).rejects.toMatchObject({ code: 'refused' });

@@ -360,7 +360,10 @@ describe('the card by AT+CSIM', () => {
       expect(asked).toEqual([48, 48, 4]);
     });
 
-    it('does not follow 61xx without data for ever', async () => {
+    it('does not follow 61xx for ever, with or without data', async () => {
+      const endless = bench('csim', table({ ...RECORDED, '41C0000015': 'AA6115' }), { slices: [100] });
+      await endless.open();
+      await expect(endless.transmit()).rejects.toMatchObject({ code: 'malformed' });
       const b = bench('csim', table({ ...RECORDED, '41C0000015': '6115' }));
       await b.open();
       await expect(b.transmit()).rejects.toMatchObject({ code: 'malformed' });
