@@ -52,11 +52,14 @@ export function checkNotification(
   if (otherSignedNotification) {
     const { tbsOtherNotification, euiccNotificationSignature, euiccCertificate, eumCertificate } =
       otherSignedNotification;
-    try {
-      verifyEuiccChain({ euicc: euiccCertificate, eum: eumCertificate, cis, eid });
-    } catch (error) {
-      if (!isChainProblem(error)) throw error;
-      return `its certificates are not trusted: ${error.message}`;
+    // The certificate that the device showed before has been verified with its chain.
+    if (!known || Buffer.compare(known, euiccCertificate) !== 0) {
+      try {
+        verifyEuiccChain({ euicc: euiccCertificate, eum: eumCertificate, cis, eid });
+      } catch (error) {
+        if (!isChainProblem(error)) throw error;
+        return `its certificates are not trusted: ${error.message}`;
+      }
     }
     certificate = euiccCertificate;
     checked = {

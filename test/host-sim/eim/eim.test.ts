@@ -672,7 +672,7 @@ describe('the state of the eIM', () => {
   });
 
   it('is bounded', () => {
-    const setting = setUp();
+    const setting = onboard(setUp());
     for (let i = 0; i < 205; i++) {
       setting.eim.handle(setting.device.handleNotification(setting.device.notification()), mqtt);
     }
@@ -703,6 +703,11 @@ describe('eimConfiguration', () => {
       eimPublicKeyData: { eimPublicKey: pki.eims[0].publicKey },
       eimSupportedProtocol: ['eimProprietary'],
     });
+    const { publicKey, certificate } = pki.eims[0];
+    const trusted = (trustedTls: { publicKey: Uint8Array } | { certificate: Uint8Array }) =>
+      read(eim.eimConfiguration({ token: false, trustedTls })).trustedPublicKeyDataTls;
+    expect(trusted({ publicKey })).toEqual({ trustedEimPkTls: publicKey });
+    expect(trusted({ certificate })).toEqual({ trustedCertificateTls: certificate });
     const other = read(
       eim.eimConfiguration({ token: false, key: 'certificate', euiccCiPKId: pki.euicc.ciKeyId }),
     );
