@@ -17,7 +17,7 @@ import { AtError } from './at-error.js';
 import { asText } from './at-parser.js';
 import { DEADLINE } from './deadlines.js';
 import { IccidReader, identityText, imei, PlmnReader } from './identity.js';
-import { GENERIC, quirksFor, quirksNamed } from './quirks.js';
+import { GENERIC, type Quirks, quirksFor, quirksNamed } from './quirks.js';
 import { REGISTRATION_COMMANDS, RegistrationState } from './registration.js';
 import { simReport } from './sim-report.js';
 import { type Access, AutoUicc } from './uicc-auto.js';
@@ -33,8 +33,8 @@ export interface AtModemOptions {
   time: Time;
   /** Way to the card; `auto` probes and keeps what works. */
   access?: 'auto' | Access;
-  /** Name of a row of the quirks table; chosen by what the modem says of itself when absent. */
-  quirks?: string;
+  /** Name of a row of the quirks table, or a row of your own; chosen by what the modem says of itself when absent. */
+  quirks?: string | Quirks;
   observe?: Observer<HalEvent>;
   /** Most bytes to ask for by GET RESPONSE, for boards whose UART loses bytes. */
   maxResponse?: number;
@@ -57,6 +57,7 @@ export class AtModem implements Modem {
   onNotice: ((notice: ModemNotice) => void) | undefined;
   readonly uicc: Uicc;
   readonly #options: AtModemOptions;
+  readonly #ownQuirks: Quirks | undefined;
   readonly #client: AtClient;
   readonly #context: UiccContext;
   readonly #csim: CsimUicc;
@@ -74,8 +75,12 @@ export class AtModem implements Modem {
   #restarting = false;
 
   constructor(options: AtModemOptions) {
-    const { serial, timer, time, observe } = options;
+    const { serial, timer, time, observe, quirks } = options;
     this.#options = options;
+    this.#ownQuirks = typeof quirks === 'string' ? quirksNamed(quirks) : quirks;
+    if (quirks !== undefined && !this.#ownQuirks) {
+      throw new XsIpaError('usage', `no modem is called "${quirks}" in the quirks table`);
+    }
     this.#client = new AtClient({
       serial,
       timer,
@@ -94,14 +99,11 @@ export class AtModem implements Modem {
       timer,
       time,
       observe,
-      quirks: quirksNamed(options.quirks ?? '') ?? GENERIC,
+      quirks: this.#ownQuirks ?? GENERIC,
       maxResponse: options.maxResponse ?? 0,
       terminalCapability: options.terminalCapability ?? TERMINAL_CAPABILITY,
       onLost: () => this.#simLost(),
     };
-    if (options.quirks !== undefined && !quirksNamed(options.quirks)) {
-      throw new XsIpaError('usage', `no modem is called "${options.quirks}" in the quirks table`);
-    }
     this.#csim = new CsimUicc(this.#context);
     this.#cgla = new CglaUicc(this.#context);
     this.#auto = new AutoUicc(this.#csim, this.#cgla, ['csim', 'cgla']);
@@ -135,7 +137,7 @@ export class AtModem implements Modem {
     const model = await identityText(client, 'CGMM');
     const revision = await identityText(client, 'CGMR');
     const serialNumber = await imei(client);
-    const quirks = quirksNamed(this.#options.quirks ?? '') ?? quirksFor(manufacturer, model);
+    const quirks = this.#ownQuirks ?? quirksFor(manufacturer, model);
     this.#context.quirks = quirks;
     client.gap = quirks.commandGap ?? 0;
     this.#auto.restart();

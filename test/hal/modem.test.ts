@@ -133,6 +133,12 @@ describe('AtModem.start()', () => {
     const m = setUp({}, { quirks: 'ublox-sara-r4' });
     expect((await m.run(m.modem.start())).quirks).toBe('ublox-sara-r4');
     expect(() => setUp({}, { quirks: 'nonesuch' })).toThrow('nonesuch');
+    const own = setUp(
+      { 'AT+MYCARD': '89012300000000000018' },
+      { quirks: { name: 'mine', models: [], iccid: ['AT+MYCARD'] } },
+    );
+    expect((await own.run(own.modem.start())).quirks).toBe('mine');
+    expect(await own.run(own.modem.iccid())).toBeDefined();
   });
 });
 
