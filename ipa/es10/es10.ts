@@ -1,4 +1,4 @@
-import { isSuccess, type Uicc } from '../../hal/contracts/index.js';
+import { isSuccess, type Uicc, XsIpaError } from '../../hal/contracts/index.js';
 import { Es10Error, IpaError } from '../error.js';
 import { Cursor, Writer } from '../tlv/index.js';
 import { Deadline } from './tags.js';
@@ -30,6 +30,8 @@ export class Es10 {
   constructor(uicc: Uicc, options: Es10Options = {}) {
     this.uicc = uicc;
     this.#blockSize = options.blockSize ?? 255;
+    if (!Number.isInteger(this.#blockSize) || this.#blockSize < 1 || this.#blockSize > 255)
+      throw new XsIpaError('badOption', `blockSize is ${this.#blockSize}; it must be 1 to 255`);
     this.#command = new Uint8Array(5 + this.#blockSize);
     this.#answer = new Writer(256, options.answerLimit ?? 32_768);
     this.#cursor = new Cursor(this.#command, 0, 0);
@@ -58,17 +60,21 @@ export class Es10 {
     return cursor;
   }
 
-  /** Runs one function and appends its answer to `into` as it comes. */
+  /**
+   * Runs one function and appends its answer to `into` as it comes.
+   * @throws Es10Error for a status word, and with 6700 for more than 256 blocks; TlvError `overflow`, UiccError
+   */
   async relay(request: Uint8Array, into: Writer, deadline: number = Deadline.ordinary): Promise<void> {
     const command = this.#command;
     const size = this.#blockSize;
     const tag = (request[0] << 8) | request[1];
+    // P2 counts blocks in one byte. The card would answer the same (wrong length), but only after most of it.
+    if (request.length > size * 256) throw new Es10Error(tag, 0x6700);
     command[0] = 0x80;
     command[1] = 0xe2;
     for (let at = 0, block = 0; at < request.length; block++) {
       const length = Math.min(size, request.length - at);
       const last = at + length === request.length;
-      if (block > 0xff) throw new Es10Error(tag, 0x6700);
       command[2] = last ? 0x91 : 0x11;
       command[3] = block;
       command[4] = length;

@@ -44,9 +44,11 @@ export function readPackageResult(result: Uint8Array): PackageResult {
   cursor.next();
   if (cursor.is(0xa2)) found.kind = 'refusedUnsigned';
   else if (cursor.is(0xa1)) found.kind = 'refused';
-  if (!cursor.is(0x30)) cursor.enter();
+  // A bare 30 may stand for A0, or be what A0 contains: then it does not begin with another 30.
+  const isData = cursor.is(0x30) && result[cursor.valueStart] !== 0x30;
+  if (!isData) cursor.enter();
   if (found.kind !== 'refusedUnsigned') {
-    if (cursor.tag !== 0x30) cursor.expect(0x30);
+    if (!isData) cursor.expect(0x30);
     cursor.enter();
   }
   while (cursor.next()) {

@@ -17,8 +17,7 @@ export function getProfilesInfo(es10: Es10, tagList?: readonly number[]): Promis
 /** Is the enabled profile the Emergency Profile (9F7B)? Then packages and data requests are refused with ecallActive. */
 export async function isEmergencyProfileEnabled(es10: Es10): Promise<boolean> {
   const list = await getProfilesInfo(es10, [0x9f, 0x70, 0x9f, 0x7b]);
-  if (!list.enter().nextIs(0xa0)) return false;
-  list.enter();
+  if (!enterProfiles(list)) return false;
   while (list.next()) {
     if (!list.is(0xe3)) continue;
     let enabled = false;
@@ -37,8 +36,7 @@ export async function isEmergencyProfileEnabled(es10: Es10): Promise<boolean> {
 /** ICCID of the enabled profile, 10 bytes as in EF_ICCID, a copy; undefined when none is enabled. */
 export async function getEnabledIccid(es10: Es10): Promise<Uint8Array | undefined> {
   const list = await getProfilesInfo(es10, [0x5a, 0x9f, 0x70]);
-  if (!list.enter().nextIs(0xa0)) return undefined;
-  list.enter();
+  if (!enterProfiles(list)) return undefined;
   while (list.next()) {
     if (!list.is(0xe3)) continue;
     let iccid: Uint8Array | undefined;
@@ -52,4 +50,11 @@ export async function getEnabledIccid(es10: Es10): Promise<Uint8Array | undefine
     if (enabled && iccid) return iccid.slice();
   }
   return undefined;
+}
+
+/** Goes into the list of BF2D; some cards write 30 for A0 (open-questions.md Q6). @returns false when it is an error */
+function enterProfiles(answer: Cursor): boolean {
+  if (!answer.enter().next() || !(answer.is(0xa0) || answer.is(0x30))) return false;
+  answer.enter();
+  return true;
 }
