@@ -16,14 +16,20 @@ const DEFAULT_BAUD = 115_200;
 abstract class StreamSerial implements SerialPort {
   readonly #options: SerialOptions;
   readonly #stream: Duplex;
+  readonly #release: () => void;
   #chunks: Uint8Array[] = [];
   #waiting = 0;
   #room = 0;
   #closed = false;
 
-  protected constructor(stream: Duplex, ready: string, options: SerialOptions) {
+  /**
+   * @param ready the event that says the stream is open
+   * @param release ends the stream, whatever state it is in
+   */
+  protected constructor(stream: Duplex, ready: string, release: () => void, options: SerialOptions) {
     this.#options = options;
     this.#stream = stream;
+    this.#release = release;
     stream.once(ready, () => {
       if (this.#closed) return;
       this.#room = ROOM;
@@ -36,7 +42,11 @@ abstract class StreamSerial implements SerialPort {
       options.onReadable?.(this.#waiting);
     });
     stream.on('error', (error) => this.#fail(error));
-    stream.on('close', () => this.#fail(new XsIpaError('closed', 'the other side closed the connection')));
+    // A tty says why; a socket only whether there was an error, which 'error' has told already.
+    stream.on('close', (reason?: unknown) => {
+      const closed = new XsIpaError('closed', 'the other side closed the connection');
+      this.#fail(reason instanceof Error ? reason : closed);
+    });
   }
 
   read(buffer: Uint8Array): number {
@@ -71,12 +81,13 @@ abstract class StreamSerial implements SerialPort {
     if (this.#closed) return;
     this.#closed = true;
     this.#chunks = [];
-    this.#stream.destroy();
+    this.#release();
   }
 
   #fail(reason: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#release();
     this.#options.onError?.(reason);
   }
 }
@@ -90,7 +101,7 @@ export class TcpSerial extends StreamSerial {
     }
     const socket = connect({ host, port });
     socket.setNoDelay(true);
-    super(socket, 'connect', options);
+    super(socket, 'connect', () => socket.destroy(), options);
   }
 }
 
@@ -99,7 +110,14 @@ export class TtySerial extends StreamSerial {
   constructor(options: SerialOptions) {
     const { path, baud } = options;
     if (typeof path !== 'string') throw new XsIpaError('usage', 'a tty needs a path such as /dev/ttyUSB2');
-    super(new NodeSerialPort({ path, baudRate: baud ?? DEFAULT_BAUD }), 'open', options);
+    const port = new NodeSerialPort({ path, baudRate: baud ?? DEFAULT_BAUD });
+    // destroy() would leave the device open and locked. What goes wrong here concerns nobody any more.
+    const end = () => port.close(() => {});
+    const release = () => {
+      if (port.isOpen) end();
+      else if (port.opening) port.once('open', end);
+    };
+    super(port, 'open', release, options);
   }
 }
 
