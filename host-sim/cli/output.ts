@@ -35,6 +35,34 @@ export class Output {
     if (!this.json) this.#write(text);
   }
 
+  /** Beside the results: what people should know and programs can do without. */
+  note(text: string): void {
+    if (!this.json) process.stderr.write(`xs-ipa: ${text}\n`);
+  }
+
+  /** Says what is being waited for, once that takes longer than two seconds. */
+  async during<T>(what: string | (() => string), work: Promise<T>): Promise<T> {
+    if (this.json) return work;
+    const terminal = process.stderr.isTTY === true;
+    const begun = performance.now();
+    let shown = 0;
+    const show = () => {
+      const passed = Math.round((performance.now() - begun) / 1000);
+      // A log gets a line now and then, a terminal one line that changes.
+      if (passed < 2 || (!terminal && passed < shown + 10 && shown > 0)) return;
+      shown = passed;
+      const text = `${typeof what === 'string' ? what : what()} (${passed} s)`;
+      process.stderr.write(terminal ? `\r\x1b[K${text}` : `${text}\n`);
+    };
+    const timer = setInterval(show, 1000);
+    try {
+      return await work;
+    } finally {
+      clearInterval(timer);
+      if (terminal && shown > 0) process.stderr.write('\r\x1b[K');
+    }
+  }
+
   #write(text: string): void {
     process.stdout.write(`${text}\n`);
   }

@@ -97,8 +97,10 @@ export interface IpaOnNode {
   trace: Trace;
   storage: KeyValue;
   broker: BrokerOptions;
-  /** Topic prefix by eimId; `esipa` where none is given. */
+  /** Topic prefix by eimId; {@link prefix} where none is given. */
   prefixes?: Readonly<Record<string, string>>;
+  /** `esipa` when absent. */
+  prefix?: string;
   /** The modem's data connection; this computer's network where not given. */
   bearer?: Bearer;
   initialEim?: Uint8Array;
@@ -135,7 +137,7 @@ export function createIpad(options: IpaOnNode): Ipad {
     createLink: (eim, eid) => {
       if (!supports(eim, Protocol.proprietary)) return undefined;
       const own = options.prefixes?.[eim.eimId];
-      const prefix = own ?? 'esipa';
+      const prefix = own ?? options.prefix ?? 'esipa';
       return new MqttLink({
         eimId: eim.eimId,
         eid,

@@ -1,0 +1,233 @@
+import { type Command, Option } from 'commander';
+import { hex } from '../asn1/index.js';
+import {
+  type DeviceView,
+  dataTags,
+  defaultControlPort,
+  EimControlClient,
+  EimError,
+  type Order,
+  type Outcome,
+} from '../eim/index.js';
+import { configurationBytes, eid, iccid, seconds, UsageError } from './operands.js';
+import type { Output, OutputOptions } from './output.js';
+import { outcomeLines } from './show.js';
+
+export const defaultControl = `http://127.0.0.1:${defaultControlPort}`;
+
+/** Exit status of an order that was refused, or of which an operation failed. */
+const exitRefused = 2;
+const exitTimeout = 3;
+
+interface Operands {
+  iccid: string;
+  rollback?: boolean;
+  class?: 'test' | 'provisioning' | 'operational';
+  tags?: string[];
+  off?: boolean;
+  smdpOid?: string;
+  address: string;
+  configuration: string;
+  eimId: string;
+}
+
+interface OrderOptions extends OutputOptions, Operands {
+  eid?: string;
+  eim: string;
+  inject?: boolean;
+  timeout: number;
+  newDevice?: boolean;
+}
+
+interface OrderCommand {
+  description: string;
+  operands?: readonly Option[];
+  order(operands: Operands): Order | Promise<Order>;
+}
+
+const required = (flags: string, text: string, parse?: (text: string) => string): Option => {
+  const option = new Option(flags, text).makeOptionMandatory();
+  return parse ? option.argParser(parse) : option;
+};
+const optional = (flags: string, text: string): Option => new Option(flags, text);
+const tags = (text: string, before?: string[]): string[] => [...(before ?? []), ...text.split(',')];
+
+/** Called when the program is put together: an Option object holds the state of one parse. */
+function orderCommands(): Record<string, OrderCommand> {
+  const profile = () => required('--iccid <digits>', 'the profile', iccid);
+  const configuration = () =>
+    required('--configuration <what>', 'EimConfigurationData: a file, hex, or http:// of a running eIM');
+  return {
+    enable: {
+      description: 'enable a profile; the one that was enabled is disabled',
+      operands: [
+        profile(),
+        optional('--rollback', 'the device may go back if the new profile finds no network'),
+      ],
+      order: ({ iccid, rollback }) => ({ psmo: [{ op: 'enable', iccid, rollback }] }),
+    },
+    disable: {
+      description: 'disable a profile',
+      operands: [profile()],
+      order: ({ iccid }) => ({ psmo: [{ op: 'disable', iccid }] }),
+    },
+    delete: {
+      description: 'delete a disabled profile',
+      operands: [profile()],
+      order: ({ iccid }) => ({ psmo: [{ op: 'delete', iccid }] }),
+    },
+    'list-profiles': {
+      description: 'list the profiles',
+      operands: [
+        optional('--iccid <digits>', 'only this one').argParser(iccid),
+        optional('--class <class>', 'only this class').choices(['test', 'provisioning', 'operational']),
+        optional('--tags <list>', 'which parts, hex with commas, for example 5A,9F70,92').argParser(tags),
+      ],
+      order: ({ iccid, class: profileClass, tags }) => ({
+        psmo: [{ op: 'listProfileInfo', iccid: iccid as string | undefined, profileClass, tags }],
+      }),
+    },
+    rat: {
+      description: 'read the Rules Authorisation Table',
+      order: () => ({ psmo: [{ op: 'getRAT' }] }),
+    },
+    'immediate-enable': {
+      description: 'configure the immediate enabling of a downloaded profile',
+      operands: [
+        optional('--off', 'switch it off'),
+        optional('--smdp-oid <oid>', 'OID of the SM-DP+ it is for'),
+        optional('--address <fqdn>', 'address of the SM-DP+ it is for'),
+      ],
+      order: ({ off, smdpOid, address }) => ({
+        psmo: [{ op: 'configureImmediateEnable', enable: !off, smdpOid, smdpAddress: address }],
+      }),
+    },
+    'set-fallback': {
+      description: 'give a profile the fallback attribute',
+      operands: [profile()],
+      order: ({ iccid }) => ({ psmo: [{ op: 'setFallbackAttribute', iccid }] }),
+    },
+    'unset-fallback': {
+      description: 'take the fallback attribute away',
+      order: () => ({ psmo: [{ op: 'unsetFallbackAttribute' }] }),
+    },
+    'default-dp': {
+      description: 'set the default SM-DP+ address; an empty one removes it',
+      operands: [required('--address <fqdn>', 'the address')],
+      order: ({ address }) => ({ psmo: [{ op: 'setDefaultDpAddress', address }] }),
+    },
+    'add-eim': {
+      description: 'associate a further eIM',
+      operands: [configuration()],
+      order: async ({ configuration }) => ({
+        eco: [{ op: 'addEim', eim: await eimConfiguration(configuration, true) }],
+      }),
+    },
+    'update-eim': {
+      description: "replace an associated eIM's configuration",
+      operands: [configuration()],
+      order: async ({ configuration }) => ({
+        eco: [{ op: 'updateEim', eim: await eimConfiguration(configuration, false) }],
+      }),
+    },
+    'delete-eim': {
+      description: 'remove an associated eIM',
+      operands: [required('--eim-id <id>', 'the eIM')],
+      order: ({ eimId }) => ({ eco: [{ op: 'deleteEim', eimId }] }),
+    },
+    'list-eim': {
+      description: 'list the associated eIMs',
+      order: () => ({ eco: [{ op: 'listEim' }] }),
+    },
+    data: {
+      description: 'ask eUICC and IPA for data',
+      operands: [
+        required('--tags <list>', `with commas, hex or names: ${Object.keys(dataTags).join(', ')}`).argParser(
+          tags,
+        ),
+      ],
+      order: ({ tags }) => ({ data: { tags: tags ?? [] } }),
+    },
+  };
+}
+
+export function registerOrders(eim: Command, output: (options: OutputOptions) => Output): void {
+  for (const [name, { description, operands = [], order }] of Object.entries(orderCommands())) {
+    const command = eim
+      .command(name)
+      .description(`${description}; waits for the verified result`)
+      .option('--eid <digits>', 'the device (default: the only one the eIM knows)', eid)
+      .option('--eim <url>', 'control address of the running eIM', defaultControl);
+    for (const operand of operands) command.addOption(operand);
+    command
+      .option('--inject', 'push it to the device now, instead of at its next poll')
+      .option('--timeout <seconds>', 'how long to wait for the result', seconds, 120_000)
+      .option('--new-device', 'even if the eIM has never heard of this EID')
+      .option('--json', 'the outcome as one JSON object')
+      .addHelpText(
+        'after',
+        `\nExit status: 0 carried out and verified, 1 could not be asked, ${exitRefused} refused or failed, ${exitTimeout} no result in time`,
+      )
+      .action(async (options: OrderOptions) => {
+        process.exitCode = await send(options, order, output(options));
+      });
+  }
+}
+
+async function send(options: OrderOptions, make: OrderCommand['order'], output: Output): Promise<number> {
+  const client = new EimControlClient(options.eim);
+  const order = await make(options);
+  const device = chosen(await client.devices(), options);
+  let state = options.inject ? 'pushed to the device' : 'the device fetches it with its next poll';
+  // While waiting: how far it is.
+  const look = setInterval(async () => {
+    const view = await client.devices().catch(() => []);
+    const now = view.find(({ eid }) => eid === device);
+    if (now?.outstanding) state = 'the device has it, its result is awaited';
+  }, 2000);
+  let outcome: Outcome;
+  try {
+    const work = client.order({
+      eid: device,
+      order,
+      mode: options.inject ? 'injection' : 'retrieval',
+      timeoutMilliseconds: options.timeout,
+    });
+    outcome = await output.during(() => `waiting for ${device}: ${state}`, work);
+  } catch (error) {
+    const gone = error instanceof EimError && /hang up|ECONNRESET/.test(error.message);
+    if (!gone) throw error;
+    throw new EimError(
+      'control',
+      `the eIM at ${options.eim} was stopped while the order was waiting; the order is kept and goes on when the eIM runs again`,
+      { cause: error },
+    );
+  } finally {
+    clearInterval(look);
+  }
+  output.result({ eid: device, ...outcome }, outcomeLines(outcome));
+  if (outcome.outcome === 'timeout') return exitTimeout;
+  return outcome.ok ? 0 : exitRefused;
+}
+
+/** @throws UsageError when it is not clear which device is meant, or nobody knows it */
+function chosen(devices: readonly DeviceView[], { eid, eim, newDevice }: OrderOptions): string {
+  const known = devices.map((device) => device.eid);
+  const list =
+    known.length > 0 ? `it knows ${known.join(', ')}` : 'no device has polled it yet; start `xs-ipa device`';
+  if (eid === undefined) {
+    if (known.length === 1) return known[0];
+    throw new UsageError(`say which device with --eid: the eIM at ${eim} knows ${known.length}; ${list}`);
+  }
+  if (known.includes(eid) || newDevice) return eid;
+  throw new UsageError(
+    `the eIM at ${eim} knows no device ${eid}: ${list}; add --new-device to leave the order for its first poll`,
+  );
+}
+
+async function eimConfiguration(text: string, token: boolean): Promise<string> {
+  const bytes = /^https?:/.test(text)
+    ? await new EimControlClient(text).eimConfiguration({ token })
+    : configurationBytes(text);
+  return hex(bytes);
+}

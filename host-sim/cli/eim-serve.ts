@@ -1,0 +1,237 @@
+import { X509Certificate } from 'node:crypto';
+import type { Command } from 'commander';
+import { XsIpaError } from '../../hal/contracts/index.js';
+import { hex } from '../asn1/index.js';
+import { RealClock } from '../clock.js';
+import {
+  Broker,
+  defaultControlPort,
+  Eim,
+  EimError,
+  MqttEim,
+  type RunningBroker,
+  serveControl,
+} from '../eim/index.js';
+import type { EimCredentials } from '../pki/index.js';
+import { Trace } from '../trace/index.js';
+import { defaultState, StateFolder, secureRandom } from './folder.js';
+import { collect, eid, readBytes, topicPrefixes, topicsOf, UsageError, whole } from './operands.js';
+import { interrupted, type Output, type OutputOptions } from './output.js';
+
+interface ServeOptions extends OutputOptions {
+  state: string;
+  pki?: string;
+  broker?: string;
+  brokerPort: number;
+  controlPort: number;
+  eimId?: string;
+  fqdn?: string;
+  accept: string;
+  device: string[];
+  trust: string[];
+  tlsCert?: string;
+  tlsKey?: string;
+  tlsCa?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
+  user?: string;
+  password?: string;
+  topics?: string;
+}
+
+export function registerServe(eim: Command, output: (options: OutputOptions) => Output): void {
+  const port = whole(0, 65_535);
+  eim
+    .command('serve')
+    .summary('run an eIM, with a broker of its own')
+    .description(
+      'Runs an eIM until Ctrl-C. It brings an MQTT broker on 127.0.0.1 unless --broker names one.\nThe other `eim` commands talk to it through its control port. Devices, counters and waiting orders survive a restart.',
+    )
+    .option('--state <dir>', 'folder for everything that survives a restart', defaultState)
+    .option('--pki <dir>', "certificates and keys (default: pki in --state's folder, made when missing)")
+    .option('--eim-id <id>', 'which eIM of the certificates (default: the only one)')
+    .option('--fqdn <name>', 'eimFqdn in its configuration (default: from the certificate)')
+    .option('--broker <url>', 'mqtt://host:port or mqtts://host:port of a running broker')
+    .option('--broker-port <port>', 'port of the embedded broker; 0 takes a free one', port, 1883)
+    .option(
+      '--control-port <port>',
+      'port of the control interface; 0 takes a free one',
+      port,
+      defaultControlPort,
+    )
+    .option('--topics <prefix>', 'prefix of the topics, instead of esipa')
+    .option('--accept <who>', 'any: every device; listed: those of --device and of earlier orders', 'any')
+    .option('--device <eid>', 'with --accept listed: a device; may be given several times', addDevice, [])
+    .option('--trust <file>', 'CI certificate of further eUICCs, PEM or DER; several times', collect, [])
+    .option('--ca <file>', "PEM of the CA of --broker's certificate")
+    .option('--cert <file>', 'PEM of the client certificate for --broker')
+    .option('--key <file>', "PEM of the client certificate's key")
+    .option('--user <name>', 'user at the broker; the embedded one then lets nobody else in')
+    .option('--password <text>', 'password at the broker')
+    .option('--tls-cert <file>', "PEM of the embedded broker's certificate: makes it mqtts://")
+    .option('--tls-key <file>', "PEM of that certificate's key")
+    .option('--tls-ca <file>', 'PEM of a CA; clients of the embedded broker need a certificate of it')
+    .option('--json', 'one JSON object per event (docs/events.md)')
+    .option('-v, --verbose', 'more of each event')
+    .option('-q, --quiet', 'failures only')
+    .action(async (options: ServeOptions) => serve(options, output(options)));
+}
+
+const addDevice = (text: string, before: string[]): string[] => [...before, eid(text)];
+
+async function serve(options: ServeOptions, output: Output): Promise<void> {
+  const { accept, topics: prefix = 'esipa' } = options;
+  if (accept !== 'any' && accept !== 'listed') {
+    throw new UsageError(`--accept ${accept}: there are any and listed`);
+  }
+  const embedded = options.broker === undefined;
+  checkTls(options, embedded);
+  topicPrefixes([prefix]);
+  const trusted = options.trust.map(readCi);
+  const clock = new RealClock();
+  const trace = new Trace(clock);
+  trace.subscribe((event) => output.event(event));
+
+  const folder = new StateFolder(options.state);
+  const { eimId, fqdn } = options;
+  const pki = await folder.pki(output, options.pki, { eim: { eimId, fqdn } });
+  const credentials = folder.eim(output, pki, options.pki, { eimId, fqdn });
+  const file = stateFile(credentials);
+  folder.lock(file, `the eIM ${credentials.eimId}`);
+  const eim = await folder.open(
+    `${file}.cbor`,
+    (store) =>
+      new Eim({
+        credentials,
+        ciCertificates: [...pki.ciCertificates, ...trusted],
+        store,
+        clock,
+        random: secureRandom,
+        observe: trace.observer('eim'),
+        accept,
+      }),
+  );
+  for (const listed of options.device) eim.addDevice(listed);
+
+  const broker = embedded ? await startBroker(options, trace) : undefined;
+  const url = options.broker ?? broker!.url;
+  const topics = topicsOf(prefix);
+  const link = new MqttEim({
+    eim,
+    url,
+    username: options.user,
+    password: options.password,
+    tls: clientTls(options, embedded),
+    topics,
+    onProblem: ({ code, message }) =>
+      trace.emit('eim', { event: 'failure', where: 'broker', code, detail: message }),
+  });
+  await output.during(`connecting to ${url}`, link.open());
+  const shown = { brokerUrl: url, topics, eid: hex(pki.euicc.eid) };
+  const control = await serveControl({
+    eim,
+    eimFqdn: credentials.eimFqdn,
+    port: options.controlPort,
+    status: () => shown,
+  }).catch((error: unknown) => {
+    throw withHint(error, 'choose another with --control-port');
+  });
+  announce(options, output, credentials, { ...shown, controlUrl: control.url });
+  await interrupted();
+  await control.close();
+  await link.close();
+  eim.close();
+  await broker?.close();
+}
+
+function announce(
+  { pki, state, topics: prefix, user }: ServeOptions,
+  output: Output,
+  { eimId, eimFqdn }: EimCredentials,
+  shown: {
+    brokerUrl: string;
+    controlUrl: string;
+    topics: { toEim: string; toIpa: string };
+    eid: string;
+  },
+): void {
+  const { brokerUrl, controlUrl, topics } = shown;
+  const words = ['xs-ipa device'];
+  if (pki !== undefined) words.push(`--pki ${pki}`);
+  else if (state !== defaultState) words.push(`--pki ${new StateFolder(state).file('pki')}`);
+  if (brokerUrl !== 'mqtt://127.0.0.1:1883') words.push(`--broker ${brokerUrl}`);
+  if (prefix !== undefined) words.push(`--topics ${prefix}`);
+  if (user !== undefined) words.push(`--user ${user} --password …`);
+  words.push(`--eim-configuration ${controlUrl}`);
+  const eim = controlUrl === `http://127.0.0.1:${defaultControlPort}` ? '' : ` --eim ${controlUrl}`;
+  output.result({ event: 'eim-serving', eimId, eimFqdn, ...shown }, [
+    `eIM ${eimId}; Ctrl-C ends it`,
+    `  broker     ${brokerUrl}`,
+    `  topics     ${topics.toEim} and ${topics.toIpa}`,
+    `  control    ${controlUrl}`,
+    `  a device   ${words.join(' ')}`,
+    `  an order   xs-ipa eim list-profiles --eid ${shown.eid}${eim}`,
+  ]);
+}
+
+/** One file per eIM; identifiers may have characters that file names must not have. */
+function stateFile({ eimId }: EimCredentials): string {
+  return `eim-${encodeURIComponent(eimId).replaceAll('*', '%2A')}`;
+}
+
+async function startBroker(options: ServeOptions, trace: Trace): Promise<RunningBroker> {
+  const { brokerPort: port, tlsCert, tlsKey, tlsCa, user, password } = options;
+  const broker = new Broker({
+    port,
+    tls: tlsCert === undefined ? undefined : { cert: pem(tlsCert)!, key: pem(tlsKey)!, ca: pem(tlsCa) },
+    users: user === undefined ? undefined : { [user]: password ?? '' },
+    observe: trace.observer('broker'),
+  });
+  try {
+    return await broker.listen();
+  } catch (error) {
+    throw withHint(error, 'choose another with --broker-port, or use the broker that runs with --broker');
+  }
+}
+
+function clientTls(options: ServeOptions, embedded: boolean) {
+  const { ca, cert, key, tlsCert, tlsKey } = options;
+  if (!embedded) return { ca: pem(ca), cert: pem(cert), key: pem(key) };
+  if (tlsCert === undefined) return undefined;
+  // To the broker in this very process: who it is needs no check, and its own certificate is as good as a client's.
+  return { cert: pem(cert ?? tlsCert), key: pem(key ?? tlsKey), rejectUnauthorized: false };
+}
+
+function checkTls({ tlsCert, tlsKey, tlsCa, cert, key }: ServeOptions, embedded: boolean): void {
+  if (!embedded && (tlsCert ?? tlsKey ?? tlsCa) !== undefined) {
+    throw new UsageError(
+      '--tls-cert, --tls-key and --tls-ca are for the embedded broker; for --broker there are --ca, --cert, --key',
+    );
+  }
+  if ((tlsCert === undefined) !== (tlsKey === undefined) || (tlsCa !== undefined && tlsCert === undefined)) {
+    throw new UsageError('TLS on the embedded broker needs --tls-cert and --tls-key');
+  }
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError('--cert and --key belong together');
+}
+
+function pem(path: string): string;
+function pem(path: string | undefined): string | undefined;
+function pem(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : readBytes(path, 'the PEM file').toString('utf8');
+}
+
+function readCi(path: string): Uint8Array {
+  const bytes = readBytes(path, 'the CI certificate');
+  try {
+    return Uint8Array.from(new X509Certificate(bytes).raw);
+  } catch (cause) {
+    throw new UsageError(`${path} is no certificate, neither PEM nor DER`, { cause });
+  }
+}
+
+function withHint(error: unknown, hint: string): unknown {
+  const inUse =
+    error instanceof EimError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE';
+  return inUse ? new XsIpaError(error.code, `${error.message}: ${hint}`, { cause: error }) : error;
+}

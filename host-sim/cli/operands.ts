@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { InvalidArgumentError } from 'commander';
+import { XsIpaError } from '../../hal/contracts/index.js';
+
+/** An option or operand that cannot be used; the message says what to write instead. */
+export class UsageError extends XsIpaError {
+  override readonly name = 'UsageError';
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('usage', message, options);
+  }
+}
+
+/** Seconds above 0, as milliseconds. */
+export function seconds(text: string): number {
+  const value = Number(text);
+  // A timer holds 31 bits of milliseconds.
+  if (text.trim() === '' || !(value > 0 && value <= 2_000_000)) {
+    throw new InvalidArgumentError('A number of seconds above 0 is needed.');
+  }
+  return value * 1000;
+}
+
+/** A whole number between `least` and `most`. */
+export function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`A whole number from ${least} to ${most} is needed.`);
+    }
+    return value;
+  };
+}
+
+export function eid(text: string): string {
+  if (!/^\d{32}$/.test(text)) throw new InvalidArgumentError('An EID has 32 decimal digits.');
+  return text;
+}
+
+export function iccid(text: string): string {
+  if (!/^\d{18,20}$/.test(text)) {
+    throw new InvalidArgumentError('An ICCID has 18 to 20 decimal digits; `eim list-profiles` shows them.');
+  }
+  return text;
+}
+
+/** For options that may be given several times. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** host and port of tcp://host:port. @throws UsageError */
+export function tcpAddress(text: string): { host: string; port: number } {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const rest = url && url.pathname + url.search + url.hash;
+  if (url?.protocol !== 'tcp:' || url.hostname === '' || url.port === '' || (rest !== '' && rest !== '/')) {
+    throw new UsageError(`"${text}" is no address to listen on: write tcp://127.0.0.1:PORT`);
+  }
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) };
+}
+
+/** Topic prefixes: one for all eIMs, and those of single ones. */
+export interface TopicPrefixes {
+  all?: string;
+  byEim: Record<string, string>;
+}
+
+/** `PREFIX` or `EIMID=PREFIX`, any number of them. @throws UsageError */
+export function topicPrefixes(texts: readonly string[]): TopicPrefixes {
+  const found: TopicPrefixes = { byEim: {} };
+  for (const text of texts) {
+    const at = text.lastIndexOf('=');
+    const prefix = text.slice(at + 1);
+    if (!/^[^+#{}\s]+$/.test(prefix) || prefix.startsWith('/') || prefix.endsWith('/')) {
+      throw new UsageError(`"${prefix}" is no topic prefix: write something like esipa or fleet/esipa`);
+    }
+    if (at >= 0) found.byEim[text.slice(0, at)] = prefix;
+    else if (found.all === undefined) found.all = prefix;
+    else throw new UsageError('--topics PREFIX was given twice; for one eIM write --topics EIMID=PREFIX');
+  }
+  return found;
+}
+
+export function topicsOf(prefix: string): { toEim: string; toIpa: string } {
+  return { toEim: `${prefix}/{eid}/eim`, toIpa: `${prefix}/{eid}/ipa` };
+}
+
+/** An EimConfigurationData given as hex or as a file of DER or hex. @throws UsageError */
+export function configurationBytes(text: string): Uint8Array {
+  const bytes = fromHex(text) ?? fromFile(text);
+  if (bytes[0] !== 0x30) {
+    throw new UsageError(
+      `${text.length > 60 ? 'this' : text} is no EimConfigurationData: its DER begins with 30; \`xs-ipa eim configuration\` makes one`,
+    );
+  }
+  return bytes;
+}
+
+function fromHex(text: string): Uint8Array | undefined {
+  const digits = text.replace(/\s/g, '');
+  if (digits.length < 4 || !/^([0-9A-Fa-f]{2})+$/.test(digits)) return undefined;
+  return Uint8Array.from(Buffer.from(digits, 'hex'));
+}
+
+function fromFile(path: string): Uint8Array {
+  const bytes = readBytes(path, 'EimConfigurationData');
+  return fromHex(bytes.toString('latin1')) ?? Uint8Array.from(bytes);
+}
+
+/** @throws UsageError naming the file and what it should have been */
+export function readBytes(path: string, what: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such file' : message;
+    throw new UsageError(`${what} ${path} cannot be read: ${why}`, { cause });
+  }
+}
+
+export function readJson(path: string, what: string): unknown {
+  const text = readBytes(path, what).toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(`${what} ${path} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+}
