@@ -1,32 +1,30 @@
 import type { Command } from 'commander';
+import { mqttConfiguration } from '../../hal/node/mqtt.js';
 import { MemoryKeyValue } from '../../hal/node/storage.js';
-import type { Ipad } from '../../ipa/ipad.js';
-import { hex } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
-import { Broker, Eim, MqttEim, type Order, type Outcome, type QueueOptions } from '../eim/index.js';
-import type { VirtualEuicc } from '../euicc/index.js';
-import type { TraceEvent } from '../events.js';
-import type { SimulatedModem } from '../modem/index.js';
+import { Broker, Eim, MqttEim } from '../eim/index.js';
 import { makePki } from '../pki/index.js';
 import { seeded } from '../random.js';
 import { MemoryStore } from '../store.js';
 import { Figures, Trace } from '../trace/index.js';
+import { whole } from './operands.js';
 import type { Output, OutputOptions } from './output.js';
-import { createIpad, factoryProfiles, operators, simulateModem } from './world.js';
+import { type Cast, Stage, StepFailed } from './stage.js';
+import { life } from './story.js';
+import { createIpad, operators, simulateModem } from './world.js';
 
 interface DemoOptions extends OutputOptions {
   broker?: string;
-  personality?: string;
-  baud: string;
-  seed: string;
-  speed: string;
+  personality: string;
+  baud: number;
+  seed: number;
+  speed: number;
 }
 
 const EID = '89049032123451234512345678901235';
 const MAIN = 'eim.example.com';
 const BACKUP = 'backup-eim.example.com';
-/** Nothing in the demo takes longer; what does has failed. */
-const PATIENCE = 60_000;
+const BACKUP_PREFIX = 'esipa-backup';
 
 export function registerDemo(program: Command, output: (options: OutputOptions) => Output): void {
   program
@@ -39,339 +37,155 @@ export function registerDemo(program: Command, output: (options: OutputOptions) 
       'use this MQTT broker instead of an embedded one, for example mqtt://127.0.0.1:1883',
     )
     .option('--personality <name>', 'kind of simulated modem (see `xs-ipa modem --help`)', 'generic')
-    .option('--baud <rate>', 'speed of the serial line between IPA and modem; 0 = no pacing', '115200')
-    .option('--seed <number>', 'same seed, same keys, transactions and timings', '1')
-    .option('--speed <factor>', 'how much faster than real time the simulation runs', '1')
+    .option(
+      '--baud <rate>',
+      'speed of the serial line between IPA and modem; 0 = no pacing',
+      whole(0, 10_000_000),
+      115200,
+    )
+    .option('--seed <number>', 'same seed, same keys and transactions', whole(0, 0xffffffff), 1)
+    .option('--speed <factor>', 'how much faster than real time the simulation runs', whole(1, 100), 1)
     .option('--json', 'one JSON object per event (docs/events.md)')
     .option('-v, --verbose', 'AT lines and all bytes, too')
     .option('-q, --quiet', 'steps and the summary only')
     .action(async (options: DemoOptions) => {
-      const demo = new Demo(options, output(options));
-      process.exitCode = (await demo.run()) ? 0 : 1;
+      process.exitCode = (await demo(options, output(options))) ? 0 : 1;
     });
 }
 
-/** One device, its eIM and a second eIM, from the factory to a changed operator. */
-class Demo {
-  readonly #options: DemoOptions;
-  readonly #output: Output;
-  readonly #clock: RealClock;
-  readonly #random: () => number;
-  readonly #trace: Trace;
-  readonly #figures = new Figures();
-  readonly #failures: string[] = [];
-  #eim!: Eim;
-  #ipad!: Ipad;
-  #euicc!: VirtualEuicc;
-  #refusedAsExpected = 0;
+/** @returns whether everything that was queued is verified and acknowledged, and every attack was refused */
+async function demo(options: DemoOptions, output: Output): Promise<boolean> {
+  const clock = new RealClock(options.speed);
+  const random = seeded(options.seed);
+  const trace = new Trace(clock);
+  const figures = new Figures();
+  trace.subscribe((event) => figures.take(event));
+  trace.subscribe((event) => output.event(event));
+  const closing: (() => unknown)[] = [];
+  const failures: string[] = [];
 
-  constructor(options: DemoOptions, output: Output) {
-    this.#options = options;
-    this.#output = output;
-    this.#clock = new RealClock(Number(options.speed));
-    this.#random = seeded(Number(options.seed));
-    this.#trace = new Trace(this.#clock);
-    this.#trace.subscribe((event) => this.#figures.take(event));
-    this.#trace.subscribe((event) => output.event(event));
-  }
-
-  /** @returns whether everything that was queued is verified and acknowledged, and every attack was refused */
-  async run(): Promise<boolean> {
-    const { broker: brokerUrl, personality, baud } = this.#options;
-    const clock = this.#clock;
-    const random = this.#random;
-    const trace = this.#trace;
-    const broker = brokerUrl ? undefined : await new Broker({ observe: trace.observer('broker') }).listen();
-    const url = brokerUrl ?? broker!.url;
-    const pki = await makePki({
-      eid: EID,
-      eims: [
-        { eimId: MAIN, eimIdType: 2, eimFqdn: MAIN },
-        { eimId: BACKUP, eimIdType: 2, eimFqdn: BACKUP },
-      ],
-      now: clock.now,
-      random,
+  try {
+    let url = options.broker;
+    // Says what is wrong with an address before anything is started.
+    if (url !== undefined) mqttConfiguration({ url });
+    else {
+      const broker = await new Broker({ observe: trace.observer('broker') }).listen();
+      closing.push(() => broker.close());
+      url = broker.url;
+    }
+    const eims = [MAIN, BACKUP].map((name) => ({ eimId: name, eimIdType: 2 as const, eimFqdn: name }));
+    const pki = await makePki({ eid: EID, eims, now: clock.now, random });
+    const [eim, backup] = pki.eims.map((credentials, index) => {
+      const observe = trace.observer(index === 0 ? 'eim' : 'eim 2');
+      const { ciCertificates } = pki;
+      return new Eim({ credentials, ciCertificates, store: new MemoryStore(), clock, random, observe });
     });
-    const eim = (index: number, who: string) =>
-      new Eim({
-        credentials: pki.eims[index],
-        ciCertificates: pki.ciCertificates,
-        store: new MemoryStore(),
-        clock,
-        random,
-        observe: trace.observer(who),
-      });
-    this.#eim = eim(0, 'eim');
-    const backup = eim(1, 'eim 2');
-    const mainLink = new MqttEim({ eim: this.#eim, url });
-    const backupTopics = { toEim: 'esipa-backup/{eid}/eim', toIpa: 'esipa-backup/{eid}/ipa' };
-    const backupLink = new MqttEim({ eim: backup, url, topics: backupTopics });
-    await mainLink.open();
-    await backupLink.open();
+    const backupTopics = { toEim: `${BACKUP_PREFIX}/{eid}/eim`, toIpa: `${BACKUP_PREFIX}/{eid}/ipa` };
+    for (const link of [new MqttEim({ eim, url }), new MqttEim({ eim: backup, url, topics: backupTopics })]) {
+      await link.open();
+      closing.push(() => link.close());
+    }
+    closing.push(() => eim.close());
+    closing.push(() => backup.close());
 
     const network = operators();
+    const { personality, baud } = options;
+    const store = new MemoryStore();
     const { euicc, modem, bearer } = simulateModem({
       pki,
-      store: new MemoryStore(),
+      store,
       clock,
       random,
       trace,
       network,
       personality,
-      baud: Number(baud),
+      baud,
     });
-    this.#euicc = euicc;
-    this.#ipad = createIpad({
-      serial: { io: modem.Serial, baud: Number(baud) },
+    closing.push(() => modem.powerOff());
+    const ipad = createIpad({
+      serial: { io: modem.Serial, baud },
       clock,
       random,
       trace,
       storage: new MemoryKeyValue(),
       broker: { url },
-      prefixes: { [BACKUP]: 'esipa-backup' },
+      prefixes: { [BACKUP]: BACKUP_PREFIX },
       bearer,
     });
-    const running = this.#ipad.run();
+    const stage = new Stage({ eid: EID, ipad, euicc, network, eim, backup, clock, trace });
+    const running = ipad.run();
+    closing.push(async () => {
+      ipad.stop();
+      await running;
+    });
 
     try {
-      await this.#life(network, backup, pki.euicc.ciKeyId);
+      await life(stage, pki.euicc.ciKeyId);
     } catch (error) {
       if (!(error instanceof StepFailed)) throw error;
-      this.#failures.push(error.message);
-    } finally {
-      this.#ipad.stop();
-      await running;
-      modem.powerOff();
-      await mainLink.close();
-      await backupLink.close();
-      this.#eim.close();
-      backup.close();
-      await broker?.close();
+      failures.push(error.message);
     }
-    return this.#summary(modem);
-  }
-
-  async #life(network: ReturnType<typeof operators>, backup: Eim, ciKeyId: Uint8Array): Promise<void> {
-    const [alpha, beta, gamma] = factoryProfiles().map(({ iccid }) => iccid);
-
-    this.#step(
-      'From the factory',
-      'The eUICC has three profiles and no eIM. The IPA brings the modem and the eUICC up.',
-    );
-    await this.#until(
-      'the IPA finds no eIM',
-      (event) => event.event === 'state' && event.state === 'unassociated',
-    );
-
-    this.#step(
-      'Association',
-      'AddInitialEim: the eUICC takes the eIM and makes an association token. Then the first poll.',
-    );
-    const idle = this.#until(
-      'the first poll ends with nothing to do',
-      (event) => event.event === 'state' && event.state === 'idle',
-    );
-    this.#ipad.associate(this.#eim.eimConfiguration({ eid: EID, token: true, euiccCiPKId: ciKeyId }));
-    await idle;
-
-    this.#step('A poll with nothing', 'The eIM has no package: one message each way, and no APDU.');
-    await this.#poll();
-
-    this.#step('Profile list');
-    await this.#order({ psmo: [{ op: 'listProfileInfo' }] });
-
-    this.#step(
-      'Change of operator',
-      'Enable Beta Cellular. The SIM resets, the network comes back, the result arrives through the new profile.',
-    );
-    await this.#order({ psmo: [{ op: 'enable', iccid: beta }] });
-    const recorded = this.#eim.lastPackage(EID);
-
-    this.#step('Fallback attribute', 'Gamma Roam becomes the Fallback Profile.');
-    await this.#order({ psmo: [{ op: 'setFallbackAttribute', iccid: gamma }] });
-
-    this.#step(
-      'A second eIM',
-      'addEim by the first one; its token goes to the second eIM, which then lists the profiles itself.',
-    );
-    const added = await this.#order({
-      eco: [{ op: 'addEim', eim: hex(backup.eimConfiguration({ token: true, euiccCiPKId: ciKeyId })) }],
-    });
-    await this.#order({ eco: [{ op: 'listEim' }] });
-    const token = added.outcome === 'verified' ? added.results[0]?.associationToken : undefined;
-    backup.setToken(EID, token);
-    await this.#order({ psmo: [{ op: 'listProfileInfo' }] }, {}, backup);
-
-    this.#step('Data request', 'What the eIM may ask of eUICC and IPA without a signature.');
-    await this.#order({
-      data: {
-        tags: ['euiccInfo1', 'defaultSmdpAddress', 'rootSmdsAddress', 'ipaCapabilities', 'deviceInfo'],
-      },
-    });
-
-    this.#step(
-      'Injection while the device is offline',
-      'No coverage. The eIM pushes a package, the broker keeps it until the device is back; it changes the operator once more.',
-    );
-    const lost = this.#until('the link is lost', (event) => event.event === 'link' && event.state === 'lost');
-    network.blackOut('99970');
-    await lost;
-    const sent = this.#until(
-      'the eIM has published the package',
-      (event) => event.event === 'eim' && event.what === 'sent',
-    );
-    const arrives = this.#order({ psmo: [{ op: 'enable', iccid: alpha }] }, { mode: 'injection' });
-    await sent;
-    network.allow('99970');
-    await arrives;
-
-    this.#step('The other eIM learns of it', 'Its next poll carries notifyStateChange with cause otherEim.');
-    await this.#poll(BACKUP);
-
-    this.#step(
-      'A recorded package is played back',
-      'The old enable of Beta, byte for byte, with its good signature.',
-    );
-    await this.#attack('replayError', this.#eim.probe(EID, recorded));
-
-    this.#step('A forged package', "Signed with another key than the eIM's.");
-    await this.#attack(
-      'errorUnsigned',
-      this.#eim.probe(EID, this.#eim.forge(EID, { psmo: [{ op: 'disable', iccid: alpha }] })),
-    );
-
-    this.#step('What is left', 'A last poll: nothing to fetch, nothing to deliver.');
-    await this.#poll();
-  }
-
-  #step(title: string, detail?: string): void {
-    this.#trace.emit('demo', { event: 'step', title, detail });
-  }
-
-  async #order(order: Order, options: QueueOptions = {}, eim = this.#eim): Promise<Outcome> {
-    const outcome = eim.queue(EID, order, { ...options, timeoutMilliseconds: PATIENCE });
-    if (options.mode !== 'injection') this.#ipad.poll();
-    const result = await outcome;
-    if (!result.ok) throw new StepFailed(`${JSON.stringify(order)} ended with ${JSON.stringify(result)}`);
-    await this.#quiet();
-    return result;
-  }
-
-  /** Everything is acknowledged and off the eUICC, and the IPA has nothing to do. */
-  async #quiet(): Promise<void> {
-    const quiet = () =>
-      this.#ipad.state === 'idle' &&
-      this.#euicc.results.length === 0 &&
-      this.#euicc.notifications.length === 0;
-    // The state changes before the event is told, so that looking first misses nothing.
-    if (!quiet()) await this.#until('the acknowledgement is carried out', quiet);
-  }
-
-  async #poll(eimId = MAIN): Promise<void> {
-    const answered = this.#until(
-      `${eimId} answers the poll`,
-      (event) => event.event === 'esipa' && event.direction === 'down' && event.eimId === eimId,
-    );
-    const idle = this.#until('the IPA is idle', (event) => event.event === 'state' && event.state === 'idle');
-    this.#ipad.poll();
-    await answered;
-    await idle;
-  }
-
-  async #attack(expected: string, outcome: Promise<Outcome>): Promise<void> {
-    const idle = this.#until('the IPA is idle', (event) => event.event === 'state' && event.state === 'idle');
-    const result = await Promise.race([outcome, this.#timeout('the device answers')]);
-    if (result.outcome === 'refused' && result.name === expected) this.#refusedAsExpected++;
-    else throw new StepFailed(`expected a refusal with ${expected}, got ${JSON.stringify(result)}`);
-    await idle;
-  }
-
-  /** Resolves with the next event that fits. */
-  #until(what: string, fits: (event: TraceEvent) => boolean): Promise<void> {
-    const happened = new Promise<void>((resolve, reject) => {
-      const timer = this.#clock.set(() => {
-        stop();
-        reject(new StepFailed(`waited ${PATIENCE / 1000} s in vain until ${what}`));
-      }, PATIENCE);
-      const stop = this.#trace.subscribe((event) => {
-        if (!fits(event)) return;
-        stop();
-        this.#clock.clear(timer);
-        resolve();
-      });
-    });
-    // Whoever asked for it looks at it later; until then a rejection is not unhandled.
-    happened.catch(() => {});
-    return happened;
-  }
-
-  #timeout(what: string): Promise<never> {
-    return new Promise((_resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new StepFailed(`waited ${PATIENCE / 1000} s in vain until ${what}`)),
-        PATIENCE,
-      );
-      timer.unref();
-    });
-  }
-
-  #summary(modem: SimulatedModem): boolean {
-    const figures = this.#figures;
-    const left = this.#euicc.results.length + this.#euicc.notifications.length;
-    if (left > 0) this.#failures.push(`${left} results or notifications are still on the eUICC`);
-    const open = this.#eim
-      .devices()
-      .reduce((sum, device) => sum + device.waiting + Number(device.outstanding), 0);
-    if (open > 0) this.#failures.push(`${open} orders are still open at the eIM`);
-    const ok = this.#failures.length === 0;
-    const summary = {
-      ok,
-      failures: this.#failures,
-      packages: {
-        queued: figures.queued,
-        verified: figures.verified,
-        answered: figures.answered,
-        refused: figures.refused,
-        refusedAsExpected: this.#refusedAsExpected,
-        rejected: figures.rejected,
-      },
-      notifications: figures.notifications,
-      profileSwitches: figures.profileSwitches,
-      apdus: figures.apdus,
-      uartBytes: { up: modem.uartBytes.up, down: modem.uartBytes.down },
-      esipa: {
-        messages: figures.messages,
-        bytesUp: figures.bytesUp,
-        bytesDown: figures.bytesDown,
-        dropped: figures.dropped,
-      },
-      milliseconds: Math.round(figures.last),
-    };
-    this.#trace.emit('demo', { event: 'summary', ...summary });
-    const { packages, uartBytes, esipa } = summary;
-    const output = this.#output;
-    output.line();
-    output.line(ok ? '■ Everything that was queued is verified and acknowledged.' : '■ The demo failed:');
-    for (const failure of this.#failures) output.line(`  ${failure}`);
-    output.line();
-    output.line(
-      `  orders          ${packages.queued} queued, ${packages.verified} verified, ${packages.answered} answered, ${packages.refused} refused (${packages.refusedAsExpected} attacks)`,
-    );
-    output.line(
-      `  notifications   ${summary.notifications} delivered, ${summary.profileSwitches} profile switches`,
-    );
-    output.line(
-      `  eUICC           ${summary.apdus} APDUs, ${uartBytes.up} characters up and ${uartBytes.down} down the serial line`,
-    );
-    output.line(
-      `  ESipa           ${esipa.messages} messages, ${esipa.bytesUp} B up and ${esipa.bytesDown} B down, ${esipa.dropped} dropped`,
-    );
-    output.line(`  time            ${(summary.milliseconds / 1000).toFixed(1)} s`);
-    return ok;
+    failures.push(...leftOvers(stage.cast));
+    while (closing.length > 0) await closing.pop()?.();
+    return summarise(trace, figures, failures, stage.refusedAsExpected, modem.uartBytes, output);
+  } finally {
+    // Only after a failure is there anything left to close.
+    while (closing.length > 0) await closing.pop()?.();
   }
 }
 
-/** A step did not end as it must; the demo says so and exits with 1. */
-class StepFailed extends Error {
-  override readonly name = 'StepFailed';
+/** What must not be there at the end. */
+function leftOvers({ euicc, eim, backup }: Cast): string[] {
+  const found: string[] = [];
+  const kept = euicc.results.length + euicc.notifications.length;
+  if (kept > 0) found.push(`${kept} results or notifications are still on the eUICC`);
+  for (const { waiting, outstanding } of [...eim.devices(), ...backup.devices()]) {
+    if (waiting > 0 || outstanding) found.push('orders are still open at an eIM');
+  }
+  return found;
+}
+
+function summarise(
+  trace: Trace,
+  figures: Figures,
+  failures: readonly string[],
+  refusedAsExpected: number,
+  uart: { readonly up: number; readonly down: number },
+  output: Output,
+): boolean {
+  const { queued, verified, answered, refused, rejected, notifications, profileSwitches, apdus } = figures;
+  const { messages, bytesUp, bytesDown, dropped } = figures;
+  const ok =
+    failures.length === 0 &&
+    queued === verified + answered &&
+    refused === refusedAsExpected &&
+    rejected === 0;
+  trace.emit('demo', {
+    event: 'summary',
+    ok,
+    failures,
+    packages: { queued, verified, answered, refused, refusedAsExpected, rejected },
+    notifications,
+    profileSwitches,
+    apdus,
+    uartBytes: { up: uart.up, down: uart.down },
+    esipa: { messages, bytesUp, bytesDown, dropped },
+    milliseconds: Math.round(figures.last),
+  });
+  output.line();
+  output.line(ok ? '■ Everything that was queued is verified and acknowledged.' : '■ The demo failed:');
+  for (const failure of failures) output.line(`  ${failure}`);
+  output.line();
+  output.line(
+    `  orders          ${queued} queued, ${verified} verified, ${answered} answered, ${refused} refused (${refusedAsExpected} attacks)`,
+  );
+  output.line(`  notifications   ${notifications} delivered, ${profileSwitches} profile switches`);
+  output.line(
+    `  eUICC           ${apdus} APDUs, ${uart.up} characters up and ${uart.down} down the serial line`,
+  );
+  output.line(
+    `  ESipa           ${messages} messages, ${bytesUp} B up and ${bytesDown} B down, ${dropped} dropped`,
+  );
+  output.line(`  time            ${(figures.last / 1000).toFixed(1)} s`);
+  return ok;
 }
