@@ -250,6 +250,16 @@ describe('the way to the card', () => {
     expect(m.notices.at(-1)).toEqual({ notice: 'simLost' });
   });
 
+  it('takes the first READY of a card for a reset when a channel is open already', async () => {
+    const m = setUp({ ...CSIM, 'AT+CPIN?': '+CME ERROR: 13' });
+    await m.run(m.modem.start());
+    await m.run(m.modem.uicc.open(ISD_R));
+    expect([m.modem.simReady, m.modem.simResets]).toEqual([false, 0]);
+    m.serial.send(lines('+CPIN: READY'));
+    await m.clock.advance(10);
+    expect([m.modem.simReady, m.modem.simResets]).toEqual([true, 1]);
+  });
+
   it('finds out about a reset the modem keeps to itself', async () => {
     const m = setUp({
       ...CSIM,
