@@ -284,6 +284,7 @@ describe('hostile cards', () => {
     retrieveNotification: (card) => es10.retrieveNotification(card, 7),
     findPackageResult: async (card) =>
       es10.findPackageResult(await es10.retrieveNotificationsList(card, es10.PACKAGE_RESULTS), v.eid, 1),
+    eachStoredResult: (card) => es10.eachStoredResult(card, into, (result) => es10.readPackageResult(result)),
     removeNotificationFromList: (card) => es10.removeNotificationFromList(card, 7),
     getEimConfigurationData: es10.getEimConfigurationData,
     getAssociationToken: (card) => es10.getAssociationToken(card, v.eimId),
@@ -364,7 +365,7 @@ describe('hostile cards', () => {
       );
       // Otherwise the generator would not reach anything.
       expect(seen).toContain('TlvError');
-      if (name !== 'loadEuiccPackage') expect(seen).toContain('IpaError');
+      if (name !== 'loadEuiccPackage' && name !== 'eachStoredResult') expect(seen).toContain('IpaError');
     },
   );
 

@@ -110,11 +110,16 @@ const packageResult = (value: Record<string, unknown>): Reading =>
   reading(async (es10) => {
     const into = new Writer(64, 1024);
     await loadEuiccPackage(es10, v.euiccPackageRequest, into);
-    const { eimId, ...rest } = readPackageResult(into.bytes);
-    return { ...rest, eimId: eimId && utf8(eimId) };
+    const { eimId, eimTransactionId, ...rest } = readPackageResult(into.bytes);
+    return {
+      ...rest,
+      eimId: eimId && utf8(eimId),
+      eimTransactionId: eimTransactionId && toHex(eimTransactionId),
+    };
   }, value);
 const refusal = {
   eimId: v.eimId,
+  eimTransactionId: toHex(txid),
   seqNumber: -1,
   profileChanged: false,
   notifies: false,
@@ -160,6 +165,7 @@ const received: Record<string, Reading> = {
   EuiccPackageResult: packageResult({
     kind: 'executed',
     eimId: v.eimId,
+    eimTransactionId: toHex(txid),
     counterValue: 42,
     seqNumber: 7,
     profileChanged: true,
