@@ -1,4 +1,4 @@
-import { isSuccess, type Uicc, XsIpaError } from '../../hal/contracts/index.js';
+import { type ByteSink, isSuccess, type Uicc, XsIpaError } from '../../hal/contracts/index.js';
 import { Es10Error, IpaError } from '../error.js';
 import { Cursor, Writer } from '../tlv/index.js';
 import { Deadline } from './tags.js';
@@ -61,10 +61,10 @@ export class Es10 {
   }
 
   /**
-   * Runs one function and appends its answer to `into` as it comes.
+   * Runs one function and passes its answer on to `into` as it comes.
    * @throws Es10Error for a status word, and with 6700 for more than 256 blocks; TlvError `overflow`, UiccError
    */
-  async relay(request: Uint8Array, into: Writer, deadline: number = Deadline.ordinary): Promise<void> {
+  async relay(request: Uint8Array, into: ByteSink, deadline: number = Deadline.ordinary): Promise<void> {
     const command = this.#command;
     const size = this.#blockSize;
     const tag = (request[0] << 8) | request[1];

@@ -13,6 +13,7 @@ export interface PackageResult {
   kind: 'executed' | 'refused' | 'refusedUnsigned';
   eimId: Uint8Array | undefined;
   counterValue: number;
+  eimTransactionId: Uint8Array | undefined;
   /** Only for `executed`; −1 otherwise. */
   seqNumber: number;
   /** A profile was enabled or disabled: the card is about to be reset. */
@@ -36,6 +37,7 @@ export function readPackageResult(result: Uint8Array): PackageResult {
     kind: 'executed',
     eimId: undefined,
     counterValue: -1,
+    eimTransactionId: undefined,
     seqNumber: -1,
     profileChanged: false,
     notifies: false,
@@ -54,6 +56,7 @@ export function readPackageResult(result: Uint8Array): PackageResult {
   while (cursor.next()) {
     if (cursor.is(0x80)) found.eimId = cursor.value;
     else if (cursor.is(0x81)) found.counterValue = cursor.integer();
+    else if (cursor.is(0x82)) found.eimTransactionId = cursor.value;
     else if (cursor.is(0x83)) found.seqNumber = cursor.integer();
     else if (cursor.is(0x30)) {
       cursor.enter();

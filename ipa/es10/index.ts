@@ -4,4 +4,5 @@ export * from './euicc-package.js';
 export * from './identity.js';
 export * from './notifications.js';
 export * from './profiles.js';
+export * from './stored-results.js';
 export * from './tags.js';
