@@ -20,6 +20,7 @@ import {
   IpaContext,
   type IpaSettings,
   inject,
+  newSession,
   poll,
   StateChanges,
 } from './procedures/index.js';
@@ -48,8 +49,9 @@ export class Ipad {
   #initialEim: Uint8Array | undefined;
   #running = false;
   #ready = false;
-  #pollDue = true;
-  #nextPoll = 0;
+  /** Clock ticks of the next poll of every eIM. */
+  #nextPoll = Number.NEGATIVE_INFINITY;
+  /** Failures of the device in a row. */
   #failures = 0;
   /** Something happened that #work should look at: it must not be slept through. */
   #signalled = false;
@@ -81,8 +83,8 @@ export class Ipad {
 
   /** Asks for a poll of every eIM as soon as possible. */
   poll(): void {
-    this.#pollDue = true;
-    this.#signal();
+    this.#nextPoll = Number.NEGATIVE_INFINITY;
+    this.#retryNow();
   }
 
   /** Provides an EimConfigurationData (`30 …`); it is used when the eUICC has no eIM. */
@@ -93,56 +95,69 @@ export class Ipad {
 
   /** Runs until stop(). Rejects only on a programming error. */
   async run(): Promise<void> {
-    this.#running = true;
     const context = this.#context;
-    while (this.#running) {
-      let pause: number | undefined;
-      try {
-        if (!this.#ready) await this.#start();
-        const failed = await this.#work();
-        if (failed) pause = this.#backOff('link', failed);
-        else {
-          this.#failures = 0;
-          // Without an eIM the next look starts over: somebody else may have associated one.
-          this.#ready = context.sessions.length > 0;
-          context.enter(this.#ready ? 'idle' : 'unassociated');
-        }
-      } catch (error) {
-        if (!this.#running) break;
-        if (!(error instanceof XsIpaError)) throw error;
-        this.#ready = false;
-        pause = this.#backOff('device', error);
-      }
-      await this.#sleep(pause ?? Math.max(0, this.#nextPoll - this.#options.platform.time.ticks));
+    this.#running = true;
+    context.stopping = false;
+    try {
+      while (this.#running) await this.#sleep(await this.#turn());
+    } finally {
+      this.#running = this.#ready = false;
+      for (const { link } of context.sessions) link.close();
+      context.sessions = [];
+      await context.modem.uicc.close();
+      context.modem.close();
+      context.enter('stopped');
     }
-    await context.modem.uicc.close();
-    context.modem.close();
-    context.enter('stopped');
   }
 
   /** Ends run() at the next step: links are closed, the channel to the card is given back, the modem is closed. */
   stop(): void {
     this.#running = false;
+    this.#context.stopping = true;
     for (const { link } of this.#context.sessions) link.close();
     this.#signal();
+  }
+
+  /** Does everything that is due. @returns milliseconds until there is something to do again */
+  async #turn(): Promise<number> {
+    const context = this.#context;
+    try {
+      if (!this.#ready) await this.#start();
+      await this.#work();
+      this.#failures = 0;
+      if (!this.#running) return 0;
+      // Without an eIM the next look starts over: somebody else may have associated one.
+      this.#ready = context.sessions.length > 0;
+      const failing = context.sessions.some(({ failures }) => failures > 0);
+      context.enter(failing ? 'recovering' : this.#ready ? 'idle' : 'unassociated');
+      return this.#pause();
+    } catch (error) {
+      if (!this.#running) return 0;
+      if (!(error instanceof XsIpaError)) throw error;
+      // Without a network there is nothing to start over; everything else may have left modem or card in any state.
+      if (!(error instanceof IpaError && error.code === 'notRegistered')) this.#ready = false;
+      return this.#backOff('device', error, this.#failures++);
+    }
   }
 
   async #start(): Promise<void> {
     const context = this.#context;
     await bringUp(context);
     this.#refreshSessions(await associate(context, this.#initialEim));
-    context.resultsPending = context.notificationsPending = this.#pollDue = true;
+    for (const session of context.sessions) session.resultsPending = true;
+    context.notificationsPending = context.plmnStale = true;
+    context.eimsChanged = false;
+    this.#nextPoll = Number.NEGATIVE_INFINITY;
     if (context.sessions.length > 0) {
       context.enter('connecting');
-      if (context.settings.networkThroughModem)
-        await context.modem.waitRegistered(context.settings.registrationDeadline);
-      context.rPlmn = (await context.modem.rPlmn()) ?? context.rPlmn;
-      for (const { link } of context.sessions) link.resume();
+      const { networkThroughModem, registrationDeadline } = context.settings;
+      if (!networkThroughModem || (await context.waitRegistered(registrationDeadline)))
+        for (const { link } of context.sessions) link.resume();
     }
     this.#ready = true;
   }
 
-  /** Keeps the links of eIMs that stay, opens those of new ones, closes the rest. */
+  /** Keeps the links of eIMs that stay, makes those of new ones, closes the rest. */
   #refreshSessions(eims: readonly EimConfiguration[]): void {
     const context = this.#context;
     const former = context.sessions;
@@ -164,92 +179,104 @@ export class Ipad {
         continue;
       }
       link.onInjection = () => this.#signal();
-      context.sessions.push({ configuration, link, reportedPlmn: undefined, handled: [], awaiting: [] });
+      context.sessions.push(newSession(configuration, link));
     }
     for (const session of former) if (!context.sessions.includes(session)) session.link.close();
   }
 
-  /** Everything that is due now, for every eIM. @returns the error of a link that failed, after the others had their turn */
-  async #work(): Promise<XsIpaError | undefined> {
+  /** Everything that is due now, for every eIM; one that fails does not hold up the others. */
+  async #work(): Promise<void> {
     const context = this.#context;
-    const { modem, settings } = context;
-    if (context.sessions.length > 0 && settings.networkThroughModem && !isRegistered(modem.registration)) {
-      return new IpaError(
+    const { sessions, settings } = context;
+    const { time, random } = this.#options.platform;
+    if (sessions.length > 0 && !(await context.hasNetwork())) {
+      throw new IpaError(
         'notRegistered',
         'the modem is not registered; results stay on the eUICC until it is',
       );
     }
-    const unreachable = new Set<EimSession>();
-    let failed: XsIpaError | undefined;
-    let eimsChanged = false;
-    const attempt = async (session: EimSession, step: () => Promise<unknown>): Promise<void> => {
-      if (!this.#running || unreachable.has(session)) return;
-      try {
-        await step();
-      } catch (error) {
-        if (!(error instanceof LinkError)) throw error;
-        if (this.#running) failed = error;
-        unreachable.add(session);
-      }
-    };
-
-    const pollDue = this.#pollDue;
-    this.#pollDue = false;
-    if (pollDue) {
+    if (time.ticks >= this.#nextPoll) {
       // Jitter: a fleet switched on together must not poll together for ever.
-      const { time, random } = this.#options.platform;
       this.#nextPoll = time.ticks + settings.pollInterval * (0.9 + random() / 5);
+      for (const session of sessions) session.pollDue = true;
     }
-    for (const session of context.sessions) {
-      for (let message = session.link.takeInjection(); message; message = session.link.takeInjection()) {
-        const injected = message;
-        await attempt(session, async () => {
-          if (await inject(context, this.#changes, session, injected)) eimsChanged = true;
-        });
-      }
-      const late = context.platform.time.ticks - settings.acknowledgementDeadline;
-      if (session.awaiting.some((delivery) => delivery.sentAt <= late)) {
-        // The acknowledgement of an injected package did not come: offer the result once more, as BF50.
-        session.awaiting = [];
-        context.resultsPending = context.notificationsPending = true;
-      }
+    for (const session of sessions) await this.#attempt(session, () => this.#serve(session));
+    if (context.notificationsPending && sessions.every(({ awaiting }) => awaiting.length === 0)) {
+      // Any eIM can pass them on.
+      const session = sessions.find((one) => this.#mayTry(one));
+      if (session) await this.#attempt(session, () => deliverNotifications(context, session));
     }
-    const [primary] = context.sessions;
-    if (context.resultsPending && this.#idleSessions()) {
-      for (const session of context.sessions)
-        await attempt(session, () => deliverResults(context, this.#changes, session));
-      context.resultsPending = unreachable.size > 0;
-    }
-    if (pollDue) {
-      for (const session of context.sessions) {
-        await attempt(session, async () => {
-          if (await poll(context, this.#changes, session)) eimsChanged = true;
-        });
-      }
-    }
-    if (primary && context.notificationsPending && this.#idleSessions()) {
-      await attempt(primary, () => deliverNotifications(context, primary));
-    }
-    if (eimsChanged) {
+    // An eIM that has just been removed must get its result first.
+    if (context.eimsChanged && this.#running && sessions.every(isSettled)) {
       this.#refreshSessions(await associate(context, undefined));
+      context.eimsChanged = false;
       for (const { link } of context.sessions) link.resume();
+      if (context.sessions.some(({ pollDue }) => pollDue)) this.#signal();
     }
-    if (failed) this.#pollDue ||= pollDue;
-    return failed;
   }
 
-  /** No result of an injected package waits for its acknowledgement: what is on the eUICC is really undelivered. */
-  #idleSessions(): boolean {
-    return this.#context.sessions.every((session) => session.awaiting.length === 0);
+  /** Injected messages, stored results, and a poll when it is time. */
+  async #serve(session: EimSession): Promise<void> {
+    const context = this.#context;
+    const { link } = session;
+    for (let message = link.takeInjection(); message; message = link.takeInjection())
+      await inject(context, this.#changes, session, message);
+    const late = this.#options.platform.time.ticks - context.settings.acknowledgementDeadline;
+    if (session.awaiting.some(({ sentAt }) => sentAt <= late)) {
+      // The acknowledgement of an injected package did not come: offer the result once more, as BF50.
+      session.awaiting = [];
+      session.resultsPending = context.notificationsPending = true;
+    }
+    if (session.resultsPending && session.awaiting.length === 0)
+      await deliverResults(context, this.#changes, session);
+    if (session.pollDue) await poll(context, this.#changes, session);
+    session.pollDue = false;
   }
 
-  #backOff(where: string, error: XsIpaError): number {
+  #mayTry({ retryAt }: EimSession): boolean {
+    return this.#running && this.#options.platform.time.ticks >= retryAt;
+  }
+
+  async #attempt(session: EimSession, step: () => Promise<void>): Promise<void> {
+    if (!this.#mayTry(session)) return;
+    try {
+      await step();
+      session.failures = 0;
+    } catch (error) {
+      if (!(error instanceof LinkError)) throw error;
+      if (!this.#running) return;
+      const pause = this.#backOff('link', error, session.failures++);
+      session.retryAt = this.#options.platform.time.ticks + pause;
+    }
+  }
+
+  /** Milliseconds until a poll is due, an acknowledgement is late, or an eIM that failed may be tried again. */
+  #pause(): number {
+    const { ticks } = this.#options.platform.time;
+    const { sessions, settings } = this.#context;
+    let next = this.#nextPoll;
+    for (const { retryAt, failures, awaiting } of sessions) {
+      if (failures > 0) next = Math.min(next, retryAt);
+      for (const { sentAt } of awaiting) {
+        const late = sentAt + settings.acknowledgementDeadline;
+        next = Math.min(next, failures > 0 ? Math.max(late, retryAt) : late);
+      }
+    }
+    return Math.max(0, Math.ceil(next - ticks));
+  }
+
+  #backOff(where: string, error: XsIpaError, failures: number): number {
     const { backOff, backOffLimit } = this.#context.settings;
-    const longest = Math.min(backOffLimit, backOff * 2 ** Math.min(this.#failures++, 20));
-    const pause = longest * (0.5 + this.#options.platform.random() / 2);
+    const longest = Math.min(backOffLimit, backOff * 2 ** Math.min(failures, 20));
+    const pause = Math.ceil(longest * (0.5 + this.#options.platform.random() / 2));
     this.#context.enter('recovering');
     this.#context.fail(where, error, pause);
     return pause;
+  }
+
+  #retryNow(): void {
+    for (const session of this.#context.sessions) session.retryAt = 0;
+    this.#signal();
   }
 
   #signal(): void {
@@ -270,28 +297,27 @@ export class Ipad {
         timer.clear(handle);
         resolve();
       };
-      const handle = timer.set(() => {
-        this.#pollDue = true;
-        wake();
-      }, milliseconds);
+      const handle = timer.set(wake, milliseconds);
       this.#wake = wake;
     });
   }
 
   #notice(notice: ModemNotice): void {
     const context = this.#context;
-    // While a profile change is followed, that procedure decides when the links go on.
-    if (
-      notice.notice !== 'registration' ||
-      !context.settings.networkThroughModem ||
-      context.state === 'switching'
-    )
-      return;
+    if (notice.notice !== 'registration' || !context.settings.networkThroughModem) return;
     const registered = isRegistered(notice.stat);
+    if (registered) context.plmnStale = true;
+    // While a profile change is followed, that procedure decides when the links go on.
+    if (context.state === 'switching') return;
     for (const { link } of context.sessions) {
       if (registered) link.resume();
       else link.suspend();
     }
-    if (registered && context.state === 'recovering') this.#signal();
+    if (registered && context.state === 'recovering') this.#retryNow();
   }
+}
+
+/** Nothing is on its way to this eIM, and nothing will be tried again. */
+function isSettled({ failures, awaiting, resultsPending }: EimSession): boolean {
+  return failures === 0 && awaiting.length === 0 && !resultsPending;
 }

@@ -1,3 +1,4 @@
+import { UiccError } from '../../hal/contracts/index.js';
 import { IpaError } from '../error.js';
 import {
   addInitialEim,
@@ -11,23 +12,17 @@ import type { IpaContext } from './context.js';
 
 /** Modem and eUICC from nothing to "EID and capabilities are known" (procedures.md §1, steps 1–3). */
 export async function bringUp(context: IpaContext): Promise<void> {
-  const { modem, es10, settings } = context;
+  const { modem, es10 } = context;
   context.enter('starting');
   context.imei = (await modem.start()).imei;
-  if (!(await modem.waitSimReady(settings.simReadyDeadline))) {
-    throw new IpaError(
-      'notIotEuicc',
-      'the modem reports no usable card; check that the eUICC is inserted and needs no PIN',
-    );
-  }
-  await context.openIsdR();
+  await reachCard(context);
   context.eid = await context.onCard(() => getEid(es10));
   context.observe?.({ event: 'eid', eid: context.eid });
   await readInfo(context);
   if (context.capabilities.ipaeActive) {
     // TERMINAL CAPABILITY has said that an IPAd is here; a reset makes the eUICC act on it (es10.md §1.8).
     await modem.resetSim();
-    await modem.waitSimReady(settings.simReadyDeadline);
+    await context.waitSimReady();
     await context.openIsdR();
     await readInfo(context);
     if (context.capabilities.ipaeActive)
@@ -37,6 +32,20 @@ export async function bringUp(context: IpaContext): Promise<void> {
     throw new IpaError(
       'notIotEuicc',
       'EUICCInfo2 has no iotSpecificInfo: the card is a consumer eUICC, not one of SGP.32',
+    );
+  }
+}
+
+/** An eUICC without an enabled profile is no usable card to some modems, and reached all the same. */
+async function reachCard(context: IpaContext): Promise<void> {
+  const ready = await context.waitSimReady();
+  try {
+    await context.openIsdR();
+  } catch (error) {
+    if (ready || !(error instanceof UiccError) || error.code === 'closed') throw error;
+    throw new IpaError(
+      'notIotEuicc',
+      `the modem reports no usable card (${error.message}); check that the eUICC is inserted and needs no PIN`,
     );
   }
 }

@@ -1,4 +1,11 @@
-import { type Modem, type Observer, type Platform, UiccError } from '../../hal/contracts/index.js';
+import {
+  isRegistered,
+  type Modem,
+  type Observer,
+  type Platform,
+  UiccError,
+} from '../../hal/contracts/index.js';
+import { IpaError } from '../error.js';
 import type { EimConfiguration } from '../es10/index.js';
 import { Es10, type EuiccCapabilities, ISD_R } from '../es10/index.js';
 import type { EsipaLink } from '../esipa/index.js';
@@ -56,6 +63,27 @@ export interface EimSession {
   handled: Uint8Array[];
   /** Results sent by injection and not acknowledged yet. */
   awaiting: Delivery[];
+  /** The eUICC may hold results for this eIM that it has not acknowledged. True at start: nobody knows. */
+  resultsPending: boolean;
+  /** It is this eIM's turn to be polled. */
+  pollDue: boolean;
+  /** Failures in a row, and when (clock ticks) it may be tried again. */
+  failures: number;
+  retryAt: number;
+}
+
+export function newSession(configuration: EimConfiguration, link: EsipaLink): EimSession {
+  return {
+    configuration,
+    link,
+    reportedPlmn: undefined,
+    handled: [],
+    awaiting: [],
+    resultsPending: true,
+    pollDue: true,
+    failures: 0,
+    retryAt: 0,
+  };
 }
 
 /** A result on its way to an eIM: what its acknowledgement will settle. */
@@ -72,6 +100,9 @@ export interface Delivery {
   notificationsPending: boolean;
 }
 
+/** Longest wait that stop() has to sit out, milliseconds. */
+const WAIT_SLICE = 5_000;
+
 /** What the procedures share. Buffers are made once; what stands in them is valid until the next procedure step. */
 export class IpaContext {
   readonly modem: Modem;
@@ -82,7 +113,7 @@ export class IpaContext {
   /** The ESipa message on its way out. */
   readonly message: Writer;
   /** The EuiccPackageResult in hand. */
-  readonly result = new Writer(256, 16_384);
+  readonly result: Writer;
   eid: Uint8Array = new Uint8Array(0);
   /** 15 digits, or empty. */
   imei = '';
@@ -93,10 +124,17 @@ export class IpaContext {
     fallbackSupported: false,
   };
   sessions: EimSession[] = [];
-  /** The eUICC may hold results (or notifications) that no eIM has acknowledged. True at start: nobody knows. */
-  resultsPending = true;
+  /** The eUICC may hold notifications that no eIM has acknowledged. True at start: nobody knows. */
   notificationsPending = true;
+  /** A profile change may wait for the card's reset. True at start: the life before may have ended in the middle of one. */
+  resetDue = true;
+  /** An eCO was carried out: the list of associated eIMs may have changed. */
+  eimsChanged = false;
   rPlmn: Uint8Array | undefined;
+  /** The modem registered anew: rPlmn may be another one. */
+  plmnStale = true;
+  /** stop() was called: no wait is begun any more. */
+  stopping = false;
   state: IpaState = 'stopped';
 
   constructor(
@@ -112,6 +150,7 @@ export class IpaContext {
     this.observe = observe;
     this.es10 = new Es10(modem.uicc, { blockSize });
     this.message = new Writer(512, settings.messageLimit);
+    this.result = new Writer(256, settings.messageLimit);
   }
 
   enter(state: IpaState): void {
@@ -131,6 +170,45 @@ export class IpaContext {
     });
   }
 
+  /** @returns whether the modem is registered at the deadline at the latest */
+  waitRegistered(deadline: number): Promise<boolean> {
+    return this.#wait(deadline, (slice) => this.modem.waitRegistered(slice));
+  }
+
+  /** @returns whether the modem reports a usable card at the deadline at the latest */
+  waitSimReady(): Promise<boolean> {
+    return this.#wait(this.settings.simReadyDeadline, (slice) => this.modem.waitSimReady(slice));
+  }
+
+  async #wait(deadline: number, wait: (slice: number) => Promise<boolean>): Promise<boolean> {
+    const { time } = this.platform;
+    const until = time.ticks + deadline;
+    for (;;) {
+      this.goOn();
+      const left = until - time.ticks;
+      if (await wait(Math.max(0, Math.min(left, WAIT_SLICE)))) return true;
+      if (left <= WAIT_SLICE) return false;
+    }
+  }
+
+  /** @throws IpaError `stopped` after stop() */
+  goOn(): void {
+    if (this.stopping) throw new IpaError('stopped', 'the IPA is being stopped');
+  }
+
+  /** Is there a network to reach an eIM through? Asks the modem: reports of it may get lost. */
+  async hasNetwork(): Promise<boolean> {
+    if (!this.settings.networkThroughModem || isRegistered(this.modem.registration)) return true;
+    return this.modem.waitRegistered(0);
+  }
+
+  /** Asks the modem for its network where it may have changed. */
+  async refreshPlmn(): Promise<void> {
+    if (!this.plmnStale) return;
+    this.plmnStale = false;
+    this.rPlmn = (await this.modem.rPlmn()) ?? this.rPlmn;
+  }
+
   /**
    * Reaches the ISD-R: TERMINAL CAPABILITY, channel, SELECT. After a reset the modem reads the card first and refuses
    * for a while, so this is tried several times (at.md §6).
@@ -138,6 +216,7 @@ export class IpaContext {
   async openIsdR(): Promise<void> {
     const { openAttempts, openPause } = this.settings;
     for (let attempt = 1; ; attempt++) {
+      this.goOn();
       try {
         await this.modem.uicc.open(ISD_R);
         return;
@@ -162,14 +241,20 @@ export class IpaContext {
     return operation();
   }
 
-  /** Has this eIM acknowledged that transaction already? */
+  /** Has this eIM acknowledged that transaction already, or got the result by injection and will acknowledge it? */
   isHandled(session: EimSession, eimTransactionId: Uint8Array | undefined): boolean {
-    return eimTransactionId !== undefined && session.handled.some((known) => equal(known, eimTransactionId));
+    const id = eimTransactionId;
+    if (!id) return false;
+    if (session.handled.some((known) => equal(known, id))) return true;
+    return session.awaiting.some(
+      (delivery) => delivery.eimTransactionId && equal(delivery.eimTransactionId, id),
+    );
   }
 
   /** A delivery before anything is known of it. */
-  delivery(eimTransactionId: Uint8Array | undefined): Delivery {
-    const { resultsPending, notificationsPending } = this;
+  delivery(session: EimSession, eimTransactionId: Uint8Array | undefined): Delivery {
+    const { resultsPending } = session;
+    const { notificationsPending } = this;
     // A copy: the message it came in is overwritten by the answer.
     const id = eimTransactionId?.slice();
     return {
@@ -187,13 +272,13 @@ export class IpaContext {
     if (delivery.seqNumber >= 0 && !seqNumbers.includes(delivery.seqNumber)) return false;
     this.markHandled(session, delivery.eimTransactionId);
     if (delivery.seqNumber < 0) return true;
-    this.resultsPending = delivery.resultsPending;
+    session.resultsPending = delivery.resultsPending;
     if (seqNumbers.length > delivery.notifications) this.notificationsPending = delivery.notificationsPending;
     return true;
   }
 
   markHandled(session: EimSession, eimTransactionId: Uint8Array | undefined): void {
-    if (!eimTransactionId || this.isHandled(session, eimTransactionId)) return;
+    if (!eimTransactionId || session.handled.some((known) => equal(known, eimTransactionId))) return;
     session.handled.push(eimTransactionId.slice());
     if (session.handled.length > 4) session.handled.shift();
   }

@@ -1,12 +1,12 @@
-import { IpaError } from '../error.js';
+import { Es10Error, IpaError } from '../error.js';
 import {
+  eachStoredResult,
   getAssociationToken,
   getCerts,
   getEuiccConfiguredAddresses,
   getEuiccInfo1,
   getEuiccInfo2,
   isEmergencyProfileEnabled,
-  PACKAGE_RESULTS,
   Protocol,
   retrieveNotificationsList,
 } from '../es10/index.js';
@@ -22,6 +22,7 @@ import {
 } from '../esipa/index.js';
 import { Cursor, equal, TlvError, type Writer } from '../tlv/index.js';
 import type { EimSession, IpaContext } from './context.js';
+import { readStored } from './deliver.js';
 import { answer } from './euicc-package.js';
 
 /** One bit for each object, in the order of the response (esipa.md §3.2). */
@@ -77,16 +78,13 @@ export async function answerDataRequest(
 ): Promise<void> {
   context.enter('executing');
   const { message, eid } = context;
-  const delivery = context.delivery(incoming.eimTransactionId);
-  try {
-    const code = await context.onCard(() => collect(context, session, incoming, reply));
+  const delivery = context.delivery(session, incoming.eimTransactionId);
+  const request = readRequest(incoming.body!);
+  if (request === 'invalid') {
+    writeFault(message, reply, eid, PackageFault.invalidPackageFormat, incoming.eimTransactionId);
+  } else {
+    const code = await context.onCard(() => tryCollect(context, session, incoming, request, reply));
     if (code !== 0) writeDataError(message, reply, eid, code, incoming.eimTransactionId);
-  } catch (error) {
-    if (!(error instanceof TlvError)) throw error;
-    // What the request asks for does not fit into one message, or the request itself cannot be read.
-    if (error.code === 'overflow')
-      writeDataError(message, reply, eid, DataError.undefinedError, incoming.eimTransactionId);
-    else writeFault(message, reply, eid, PackageFault.invalidPackageFormat, incoming.eimTransactionId);
   }
   context.es10.release();
   context.enter('delivering');
@@ -94,19 +92,36 @@ export async function answerDataRequest(
   context.message.release();
 }
 
+/** As {@link collect}. What the eUICC cannot give, or does not fit into one message, must not leave the eIM without answer. */
+async function tryCollect(
+  context: IpaContext,
+  session: EimSession,
+  incoming: Incoming,
+  request: Request,
+  reply: Reply,
+): Promise<number> {
+  try {
+    return await collect(context, session, incoming, request, reply);
+  } catch (error) {
+    if (!(error instanceof TlvError || error instanceof Es10Error || error instanceof IpaError)) throw error;
+    context.fail('IpaEuiccDataRequest', error);
+    return DataError.undefinedError;
+  }
+}
+
 /** Writes the whole answer into context.message. @returns 0, or the code to answer with instead */
 async function collect(
   context: IpaContext,
   session: EimSession,
   incoming: Incoming,
+  request: Request,
   reply: Reply,
 ): Promise<number> {
   const { es10, message } = context;
-  const request = readRequest(incoming.body!);
-  if (!request) return DataError.incorrectTagList;
+  const { wanted } = request;
   if (context.capabilities.ecallSupported && (await isEmergencyProfileEnabled(es10)))
     return DataError.ecallActive;
-  const { wanted } = request;
+  if (wanted === UNKNOWN_TAG) return DataError.incorrectTagList;
   beginReply(message, reply, context.eid);
   message.begin(EsipaTag.ipaEuiccData).begin(0xa0);
 
@@ -136,8 +151,20 @@ async function collect(
   return 0;
 }
 
-/** BF52 {5C tagList, [04 key id], [A1 {80 | 81}], [A2 {80}], [83]}. @returns undefined when 5C holds a tag that is none */
-function readRequest(body: Uint8Array): Request | undefined {
+/** `wanted` of a request whose 5C holds a tag that is none. */
+const UNKNOWN_TAG = -1;
+
+/** BF52 {5C tagList, [04 key id], [A1 {80 | 81}], [A2 {80}], [83]} */
+function readRequest(body: Uint8Array): Request | 'invalid' {
+  try {
+    return readParts(body);
+  } catch (error) {
+    if (error instanceof TlvError) return 'invalid';
+    throw error;
+  }
+}
+
+function readParts(body: Uint8Array): Request {
   const found: Request = {
     wanted: 0,
     ciKeyId: undefined,
@@ -152,8 +179,7 @@ function readRequest(body: Uint8Array): Request | undefined {
         let tag = tags[at];
         if ((tag & 0x1f) === 0x1f && at + 1 < tags.length) tag = (tag << 8) | tags[++at];
         const wanted = WANTED_BY_TAG[tag];
-        if (wanted === undefined) return undefined;
-        found.wanted |= wanted;
+        found.wanted = wanted === undefined ? UNKNOWN_TAG : found.wanted | wanted;
       }
     } else if (cursor.is(0x04)) found.ciKeyId = cursor.value;
     else if (cursor.is(0xa1)) found.notificationCriteria = cursor.value;
@@ -181,22 +207,13 @@ async function copyAddresses(context: IpaContext, wanted: number): Promise<Uint8
 
 /** A2 {BF51 …}, all of them or the one with `seqNumber`. */
 async function copyResults(context: IpaContext, seqNumber: number): Promise<void> {
-  const { message } = context;
-  const list = await retrieveNotificationsList(context.es10, PACKAGE_RESULTS);
+  const { message, es10, result } = context;
   message.begin(0xa2);
-  if (list.is(0xa2)) {
-    list.enter();
-    while (list.next())
-      if (seqNumber < 0 || resultSeqNumber(list.element) === seqNumber) message.write(list.element);
-  }
+  const passedOver = await eachStoredResult(es10, result, (stored) => {
+    if (seqNumber < 0 || readStored(stored)?.seqNumber === seqNumber) message.write(stored);
+  });
+  if (passedOver > 0) throw new TlvError('overflow', 'a stored result does not fit into a message', 0);
   message.end();
-}
-
-/** BF51 {A0 {30 {… 83 seqNumber …}}}. */
-function resultSeqNumber(result: Uint8Array): number {
-  const cursor = new Cursor(result).expect(EsipaTag.euiccPackage).enter();
-  if (!cursor.nextIs(0xa0)) return -1;
-  return cursor.enter().nextIs(0x30) && cursor.enter().find(0x83) ? cursor.integer() : -1;
 }
 
 /** A5 and A6 of the chain that ends in the wanted CI; the key id may be truncated (esipa.md §3.1). */

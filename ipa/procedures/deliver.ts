@@ -1,17 +1,15 @@
 import { Es10Error, IpaError } from '../error.js';
 import {
+  eachStoredResult,
   listNotifications,
-  PACKAGE_RESULTS,
   type PackageResult,
   readPackageResult,
   removeNotificationFromList,
   retrieveNotification,
-  retrieveNotificationsList,
 } from '../es10/index.js';
 import {
   beginReply,
   dispatch,
-  EsipaTag,
   type Incoming,
   type Reply,
   readAcknowledgements,
@@ -21,6 +19,7 @@ import {
 import { utf8 } from '../text.js';
 import { TlvError } from '../tlv/index.js';
 import type { EimSession, IpaContext } from './context.js';
+import { followProfileChange } from './profile-switch.js';
 import type { StateChanges } from './state-change.js';
 
 /** Removes from the eUICC what an eIM has acknowledged (procedures.md §3, step 7). Repeating it does no harm. */
@@ -92,7 +91,7 @@ export function acknowledged(incoming: Incoming): number[] {
   }
 }
 
-/** A package changed the profile state: the other eIMs are told at their next poll (esipa.md §2.1, cause 0). */
+/** A package enabled, disabled or deleted a profile: the other eIMs are told at their next poll (esipa.md §2.1, cause 0). */
 export function noteStateChange(context: IpaContext, changes: StateChanges, byEimId: string): void {
   for (const { configuration } of context.sessions) {
     if (configuration.eimId !== byEimId) changes.set(configuration.eimId, StateChangeCause.otherEim);
@@ -112,11 +111,19 @@ export async function deliverResults(
   for (;;) {
     const next = await context.onCard(() => oldestResult(context, session, refused));
     if (!next) break;
+    if (next.notifies) noteStateChange(context, changes, session.configuration.eimId);
+    // Whoever loaded the package may have died before the card was reset; then the change is not effective yet.
+    if (next.profileChanged && context.resetDue) {
+      await followProfileChange(context, undefined);
+      continue;
+    }
     context.enter('delivering');
-    if (next.profileChanged) noteStateChange(context, changes, session.configuration.eimId);
     writeResult(context, 'provide');
-    if (!(await provideResult(context, session, next.seqNumber))) refused.push(next.seqNumber);
+    if (await provideResult(context, session, next.seqNumber))
+      context.markHandled(session, next.eimTransactionId);
+    else refused.push(next.seqNumber);
   }
+  session.resultsPending = false;
   context.result.release();
   context.message.release();
   context.es10.release();
@@ -128,20 +135,35 @@ async function oldestResult(
   session: EimSession,
   except: readonly number[],
 ): Promise<PackageResult | undefined> {
-  const list = await optional(() => retrieveNotificationsList(context.es10, PACKAGE_RESULTS));
-  if (!list?.is(0xa2)) return undefined;
-  let oldest: PackageResult | undefined;
-  list.enter();
-  while (list.next()) {
-    if (!list.is(EsipaTag.euiccPackage)) continue;
-    const found = readPackageResult(list.element);
-    if (!found.eimId || utf8(found.eimId) !== session.configuration.eimId || except.includes(found.seqNumber))
-      continue;
-    if (oldest && oldest.seqNumber < found.seqNumber) continue;
-    oldest = found;
-    context.result.clear().write(list.element);
+  const { es10, message, result } = context;
+  let oldest = Number.POSITIVE_INFINITY;
+  result.clear();
+  const passedOver = await optional(() =>
+    eachStoredResult(es10, message, (stored) => {
+      const found = readStored(stored);
+      if (!found?.eimId || utf8(found.eimId) !== session.configuration.eimId) return;
+      if (found.seqNumber >= oldest || except.includes(found.seqNumber)) return;
+      oldest = found.seqNumber;
+      result.clear().write(stored);
+    }),
+  );
+  if (passedOver) {
+    const { messageLimit } = context.settings;
+    const detail = `${passedOver} stored results are longer than messageLimit (${messageLimit}); raise it`;
+    context.fail('deliverResults', new IpaError('unexpectedAnswer', detail));
   }
-  return oldest;
+  return result.length > 0 ? readPackageResult(result.bytes) : undefined;
+}
+
+/** A stored result; undefined when it cannot be read: it stays where it is and does not hold up the others. */
+export function readStored(stored: Uint8Array): PackageResult | undefined {
+  try {
+    const found = readPackageResult(stored);
+    return found.seqNumber >= 0 ? found : undefined;
+  } catch (error) {
+    if (error instanceof TlvError) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -173,12 +195,13 @@ export async function deliverNotifications(context: IpaContext, session: EimSess
   context.message.release();
 }
 
-/** A function that this eUICC does not have gives nothing instead of failing. */
+/** A function that this eUICC does not have, or answers with nonsense, gives nothing instead of failing. */
 async function optional<T>(operation: () => Promise<T>): Promise<T | undefined> {
   try {
     return await operation();
   } catch (error) {
-    if (error instanceof Es10Error || error instanceof IpaError) return undefined;
+    if (error instanceof Es10Error || error instanceof IpaError || error instanceof TlvError)
+      return undefined;
     throw error;
   }
 }

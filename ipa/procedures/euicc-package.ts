@@ -1,17 +1,16 @@
 import { UiccError } from '../../hal/contracts/index.js';
 import { Es10Error, IpaError } from '../error.js';
 import {
-  findPackageResult,
+  eachStoredResult,
   loadEuiccPackage,
-  PACKAGE_RESULTS,
   type PackageResult,
   readPackageResult,
   retrieveNotificationsList,
 } from '../es10/index.js';
 import { type Incoming, PackageFault, type Reply, writeFault } from '../esipa/index.js';
-import { TlvError } from '../tlv/index.js';
+import { equal, TlvError } from '../tlv/index.js';
 import type { Delivery, EimSession, IpaContext } from './context.js';
-import { noteStateChange, provideResult, writeResult } from './deliver.js';
+import { noteStateChange, provideResult, readStored, writeResult } from './deliver.js';
 import { followProfileChange } from './profile-switch.js';
 import type { StateChanges } from './state-change.js';
 
@@ -19,7 +18,6 @@ import type { StateChanges } from './state-change.js';
  * eUICC package download and execution (procedures.md §4): the package goes to the eUICC unchanged, its result goes back
  * to the eIM; between them the card may be reset and the network change.
  * @param incoming of kind `euiccPackage`; its views must stay valid until this returns
- * @returns true when the list of associated eIMs may have changed
  */
 export async function executeEuiccPackage(
   context: IpaContext,
@@ -27,25 +25,25 @@ export async function executeEuiccPackage(
   session: EimSession,
   incoming: Incoming,
   reply: Reply,
-): Promise<boolean> {
+): Promise<void> {
   context.enter('executing');
   const resetsBefore = context.modem.simResets;
-  const delivery = context.delivery(incoming.eimTransactionId);
+  const delivery = context.delivery(session, incoming.eimTransactionId);
   const result = await load(context, incoming);
   if (typeof result === 'number') {
     writeFault(context.message, reply, context.eid, result, incoming.eimTransactionId);
     await answer(context, session, delivery, reply);
-    return false;
+    return;
   }
   delivery.seqNumber = result.seqNumber;
   // From here on the eUICC holds the result: whatever happens to us, it is delivered later.
-  context.resultsPending ||= result.kind === 'executed';
+  session.resultsPending ||= result.kind === 'executed';
   context.notificationsPending ||= result.notifies;
+  context.eimsChanged ||= result.kind === 'executed' && !incoming.hasPsmo;
+  if (result.notifies) noteStateChange(context, changes, session.configuration.eimId);
   if (result.profileChanged) {
-    noteStateChange(context, changes, session.configuration.eimId);
-    for (const { link } of context.sessions) link.suspend();
+    context.resetDue = true;
     await followProfileChange(context, resetsBefore);
-    for (const { link } of context.sessions) link.resume();
   }
   context.enter('delivering');
   delivery.notifications = await writeResultWithNotifications(context, reply, result);
@@ -53,7 +51,6 @@ export async function executeEuiccPackage(
   context.result.release();
   context.message.release();
   context.es10.release();
-  return result.kind === 'executed' && !incoming.hasPsmo;
 }
 
 /**
@@ -77,12 +74,14 @@ async function load(context: IpaContext, incoming: Incoming): Promise<PackageRes
     }
     // The card was reset or the answer was lost on the way: only the eUICC knows whether the package was executed.
     await context.openIsdR();
-    const list = await retrieveNotificationsList(es10, PACKAGE_RESULTS);
-    const stored = list.is(0xa2) && findPackageResult(list, incoming.eimId!, incoming.counterValue);
-    if (stored) {
-      result.clear().write(stored);
-      return readPackageResult(result.bytes);
-    }
+    result.clear();
+    await eachStoredResult(es10, context.message, (stored) => {
+      const found = readStored(stored);
+      const { eimId, counterValue } = incoming;
+      if (found?.eimId && found.counterValue === counterValue && equal(found.eimId, eimId!))
+        result.clear().write(stored);
+    });
+    if (result.length > 0) return readPackageResult(result.bytes);
   }
 }
 

@@ -16,19 +16,12 @@ import { acknowledged, removeAcknowledged } from './deliver.js';
 import { answer, executeEuiccPackage } from './euicc-package.js';
 import type { StateChanges } from './state-change.js';
 
-/**
- * eIM Package Retrieval (procedures.md §3): asks for packages and carries them out until there is none.
- * @returns true when the list of associated eIMs may have changed
- */
-export async function poll(
-  context: IpaContext,
-  changes: StateChanges,
-  session: EimSession,
-): Promise<boolean> {
+/** eIM Package Retrieval (procedures.md §3): asks for packages and carries them out until there is none. */
+export async function poll(context: IpaContext, changes: StateChanges, session: EimSession): Promise<void> {
   const { eimId } = session.configuration;
-  let eimsChanged = false;
   for (let round = 0; round < context.settings.pollRounds; round++) {
     context.enter('polling');
+    await context.refreshPlmn();
     const cause = changes.get(eimId);
     const rPlmn =
       context.rPlmn && !(session.reportedPlmn && equal(session.reportedPlmn, context.rPlmn))
@@ -46,26 +39,22 @@ export async function poll(
         'GetEimPackage',
         new IpaError('refusedByEim', `${eimId} answered the poll with error ${incoming.code}`, incoming.code),
       );
-      return eimsChanged;
+      return;
     }
     if (cause !== undefined) changes.clear(eimId);
     if (rPlmn) session.reportedPlmn = rPlmn.slice();
-    if (incoming.kind === 'error') return eimsChanged;
-    if (await carryOut(context, changes, session, incoming, 'provide')) eimsChanged = true;
+    if (incoming.kind === 'error') return;
+    await carryOut(context, changes, session, incoming, 'provide');
   }
-  return eimsChanged;
 }
 
-/**
- * eIM Package Injection (procedures.md §3): carries out one BF4E from the eIM.
- * @returns true when the list of associated eIMs may have changed
- */
+/** eIM Package Injection (procedures.md §3): carries out one BF4E from the eIM. */
 export async function inject(
   context: IpaContext,
   changes: StateChanges,
   session: EimSession,
   message: Uint8Array,
-): Promise<boolean> {
+): Promise<void> {
   const incoming = dispatch(message);
   if (incoming.kind === 'acknowledgements') {
     const seqNumbers = acknowledged(incoming);
@@ -73,7 +62,7 @@ export async function inject(
     session.awaiting = session.awaiting.filter((delivery) => !context.settle(session, delivery, seqNumbers));
     writeReceived(context.message);
     await session.link.send(context.message.bytes);
-    return false;
+    return;
   }
   if (context.isHandled(session, incoming.eimTransactionId)) {
     context.observe?.({
@@ -83,9 +72,9 @@ export async function inject(
       reason: 'alreadyHandled',
       count: 1,
     });
-    return false;
+    return;
   }
-  return carryOut(context, changes, session, incoming, 'transfer');
+  await carryOut(context, changes, session, incoming, 'transfer');
 }
 
 async function carryOut(
@@ -94,17 +83,16 @@ async function carryOut(
   session: EimSession,
   incoming: Incoming,
   reply: Reply,
-): Promise<boolean> {
+): Promise<void> {
   switch (incoming.kind) {
     case 'euiccPackage':
       return executeEuiccPackage(context, changes, session, incoming, reply);
     case 'dataRequest':
       await answerDataRequest(context, session, incoming, reply);
-      return false;
+      return;
   }
   // A download trigger is a package kind that this version does not support.
   const code = incoming.kind === 'invalid' ? PackageFault.invalidPackageFormat : PackageFault.unknownPackage;
   writeFault(context.message, reply, context.eid, code, incoming.eimTransactionId);
-  await answer(context, session, context.delivery(incoming.eimTransactionId), reply);
-  return false;
+  await answer(context, session, context.delivery(session, incoming.eimTransactionId), reply);
 }

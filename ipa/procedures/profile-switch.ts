@@ -4,25 +4,33 @@ import type { IpaContext } from './context.js';
 
 /**
  * After a profile was enabled or disabled: the card is reset, every channel dies, the network comes back under another
- * subscription (at.md §6, procedures.md §4). Returns when results can be delivered, or when waiting longer is no use.
- * @param resetsBefore modem.simResets before the package was loaded
- * @returns whether the modem is registered
+ * subscription (at.md §6, procedures.md §4). Links are suspended meanwhile. Returns when results can be delivered, or when
+ * waiting longer is no use.
+ * @param resetsBefore modem.simResets before the package was loaded; undefined when nobody knows whether the card was
+ *   reset since, so that it has to be done now
  */
-export async function followProfileChange(context: IpaContext, resetsBefore: number): Promise<boolean> {
-  const { modem, settings } = context;
+export async function followProfileChange(
+  context: IpaContext,
+  resetsBefore: number | undefined,
+): Promise<void> {
+  const { modem, settings, sessions } = context;
   context.enter('switching');
+  for (const { link } of sessions) link.suspend();
   // Some modems ignore REFRESH; then the reset is ours to do.
-  if (!(await modem.waitSimReset(resetsBefore, settings.refreshDeadline))) await modem.resetSim();
-  await modem.waitSimReady(settings.simReadyDeadline);
+  const seen =
+    resetsBefore !== undefined && (await modem.waitSimReset(resetsBefore, settings.refreshDeadline));
+  if (!seen) await modem.resetSim();
+  await context.waitSimReady();
   await context.openIsdR();
   if (!(await modemFollowed(context))) {
     await modem.resetSim();
-    await modem.waitSimReady(settings.simReadyDeadline);
+    await context.waitSimReady();
     await context.openIsdR();
   }
-  const registered = await modem.waitRegistered(settings.registrationDeadline);
-  context.rPlmn = (await modem.rPlmn()) ?? context.rPlmn;
-  return registered;
+  context.resetDue = false;
+  context.plmnStale = true;
+  if (settings.networkThroughModem) await context.waitRegistered(settings.registrationDeadline);
+  for (const { link } of sessions) link.resume();
 }
 
 /** Does the modem use the profile that the eUICC has enabled? A modem that cannot tell is believed. */
