@@ -41,7 +41,7 @@ export interface CardView {
   /** ProfileInfo, decoded. */
   profiles: Record<string, unknown>[];
   /** Absent where the eUICC knows no eIMs. */
-  eims?: { eimId: string; eimFqdn?: string; counterValue?: number; associationToken?: number }[];
+  eims?: { eimId: string; eimFqdn?: string; associationToken?: number }[];
   notifications: { seqNumber: number; address: string; event: string; iccid?: string }[];
   /** eUICC Package Results; absent where the eUICC has none of the kind. */
   results?: number;
@@ -103,10 +103,9 @@ async function profiles(es10: Es10): Promise<Record<string, unknown>[]> {
 async function eims(es10: Es10): Promise<CardView['eims']> {
   es10.request.clear().primitive(Es10Tag.getEimConfigurationData);
   const { eimConfigurationDataList } = decode(GetEimConfigurationDataResponse, (await es10.call()).element);
-  return eimConfigurationDataList.map(({ eimId, eimFqdn, counterValue, associationToken }) => ({
+  return eimConfigurationDataList.map(({ eimId, eimFqdn, associationToken }) => ({
     eimId,
     eimFqdn,
-    counterValue,
     associationToken,
   }));
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { XsIpaError } from '../../hal/contracts/index.js';
 import { AtModem } from '../../hal/modem/index.js';
 import { serialConfiguration } from '../../hal/node/serial.js';
 import { nodeTime, nodeTimer } from '../../hal/node/timer.js';
@@ -9,6 +10,7 @@ import { type CardView, DirectUicc, readCard } from './card-view.js';
 import { defaultState, StateFolder } from './folder.js';
 import { seconds, UsageError, whole } from './operands.js';
 import type { Output, OutputOptions } from './output.js';
+import { noModem } from './reach.js';
 import { profileLines, table } from './show.js';
 import { cardFile } from './simulation.js';
 
@@ -72,12 +74,16 @@ async function fromModem(options: ShowOptions, output: Output): Promise<CardView
     throw new UsageError(`--access ${access}: there are auto, csim and cgla`);
   }
   const serial = serialConfiguration(where);
+  let lost = '';
   const modem = new AtModem({
     serial: baud === undefined ? serial : { ...serial, baud },
     timer: nodeTimer,
     time: nodeTime,
     access,
     quirks,
+    observe: (event) => {
+      if (event.event === 'modem' && event.notice === 'portLost') lost = String(event.detail);
+    },
   });
   const read = async (): Promise<CardView> => {
     const identity = await modem.start();
@@ -89,6 +95,10 @@ async function fromModem(options: ShowOptions, output: Output): Promise<CardView
   };
   try {
     return await output.during(`reading the card behind ${where}`, read());
+  } catch (error) {
+    throw lost !== '' && error instanceof XsIpaError && error.code === 'closed'
+      ? noModem(where, lost)
+      : error;
   } finally {
     modem.close();
   }
@@ -121,8 +131,8 @@ function cardLines(view: CardView): string[] {
   if (eims === undefined) lines.push('it knows no eIMs');
   else if (eims.length === 0) lines.push('no eIM is associated');
   else {
-    const rows = eims.map((eim) => [eim.eimId, eim.eimFqdn ?? '', String(eim.counterValue ?? '')]);
-    lines.push(...table([['EIM', 'FQDN', 'COUNTER'], ...rows]));
+    const rows = eims.map((eim) => [eim.eimId, eim.eimFqdn ?? '', String(eim.associationToken ?? '')]);
+    lines.push(...table([['EIM', 'FQDN', 'TOKEN'], ...rows]));
   }
   lines.push('');
   if (notifications.length === 0) lines.push('no notification waits');

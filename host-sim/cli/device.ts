@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import type { Command } from 'commander';
 import { type SerialConfiguration, XsIpaError } from '../../hal/contracts/index.js';
 import { mqttConfiguration } from '../../hal/node/mqtt.js';
@@ -9,14 +8,14 @@ import { hex } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
 import { EimControlClient } from '../eim/index.js';
 import type { TraceEvent } from '../events.js';
+import { personalityByName } from '../modem/index.js';
 import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder } from './folder.js';
 import { collect, configurationBytes, seconds, topicPrefixes, UsageError, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
+import { brokerListens, defaultBroker, noModem } from './reach.js';
 import { simulateCard } from './simulation.js';
 import { createIpad } from './world.js';
-
-export const defaultBroker = 'mqtt://127.0.0.1:1883';
 
 interface DeviceOptions extends OutputOptions {
   broker?: string;
@@ -95,6 +94,8 @@ class Device {
   /** Why the run ends with an error. */
   #fault: XsIpaError | undefined;
   #failures = 0;
+  /** What the serial port said last. */
+  #lost = '';
 
   constructor(options: DeviceOptions, output: Output) {
     this.#options = options;
@@ -111,6 +112,8 @@ class Device {
       throw new UsageError(`--access ${access}: there are auto, csim and cgla`);
     }
     const simulated = options.modem === 'sim';
+    const { personality, baud } = options;
+    if (personality !== undefined) personalityByName(personality);
     if (!simulated && (options.personality || options.pki)) {
       throw new UsageError('--personality and --pki belong to the simulated modem and its eUICC');
     }
@@ -120,12 +123,11 @@ class Device {
     const initialEim = given !== undefined && !fromEim ? configurationBytes(given) : undefined;
     const serial = simulated ? undefined : this.#serial();
     const broker = this.#broker();
-    await this.#brokerListens(broker.url, options.broker === undefined);
+    await brokerListens(broker.url, this.#output);
 
     const folder = new StateFolder(state);
     folder.lock(simulated ? 'card' : 'ipa', simulated ? 'the virtual eUICC' : "the IPA's state");
     const random = Math.random;
-    const { personality, baud } = options;
     const world = simulated
       ? await simulateCard(folder, this.#output, {
           pkiDir: options.pki,
@@ -182,33 +184,9 @@ class Device {
       certificateFile: cert,
       keyFile: key,
     };
-    // Looks at address and files now: later it would be an error of a link, to be tried again.
+    // Address and files are looked at now: later it would be an error of a link, to be tried again.
     mqttConfiguration(options);
     return options;
-  }
-
-  /** A broker that is away later is waited for; one that is not there at the start is most likely a wrong address. */
-  async #brokerListens(url: string, isDefault: boolean): Promise<void> {
-    const { host, port = 1883 } = mqttConfiguration({ url });
-    const attempt = new Promise<void>((resolve, reject) => {
-      const socket = connect({ host, port, timeout: 10_000 });
-      socket.once('connect', () => {
-        socket.destroy();
-        resolve();
-      });
-      socket.once('timeout', () => socket.destroy(new Error('no answer within 10 s')));
-      socket.once('error', reject);
-    });
-    try {
-      await this.#output.during(`connecting to ${url}`, attempt);
-    } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
-      const why = code === 'ECONNREFUSED' ? 'nothing listens there' : message || String(code);
-      const hint = isDefault
-        ? 'start `xs-ipa eim serve`, which brings a broker, or name yours with --broker'
-        : 'check --broker, or start the broker';
-      throw new XsIpaError('noBroker', `no broker at ${url}: ${why}; ${hint}`, { cause });
-    }
   }
 
   async #provide(url: string): Promise<void> {
@@ -232,12 +210,15 @@ class Device {
       case 'eid':
         this.#eid = hex(event.eid);
         break;
+      case 'modem':
+        if (event.notice === 'portLost') this.#lost = String(event.detail);
+        break;
       case 'failure': {
         this.#failures++;
         const fault = new XsIpaError(event.code, event.detail);
         // The very first step: a wrong path or port, or somebody else's port.
         if (event.where === 'device' && this.#eid === '' && event.code === 'closed') {
-          this.#end(new XsIpaError('closed', `no modem at ${modem}: ${event.detail}`));
+          this.#end(noModem(modem, this.#lost || event.detail));
         } else if (event.code === 'associationRefused') this.#end(fault);
         else if (once && this.#failures >= mostFailures) this.#end(fault);
         break;

@@ -155,7 +155,10 @@ export function registerOrders(eim: Command, output: (options: OutputOptions) =>
   for (const [name, { description, operands = [], order }] of Object.entries(orderCommands())) {
     const command = eim
       .command(name)
-      .description(`${description}; waits for the verified result`)
+      .summary(description)
+      .description(
+        `${description}\nQueues it on the running eIM, waits for the verified result and prints it.`,
+      )
       .option('--eid <digits>', 'the device (default: the only one the eIM knows)', eid)
       .option('--eim <url>', 'control address of the running eIM', defaultControl);
     for (const operand of operands) command.addOption(operand);
@@ -213,16 +216,16 @@ async function send(options: OrderOptions, make: OrderCommand['order'], output: 
 /** @throws UsageError when it is not clear which device is meant, or nobody knows it */
 function chosen(devices: readonly DeviceView[], { eid, eim, newDevice }: OrderOptions): string {
   const known = devices.map((device) => device.eid);
-  const list =
-    known.length > 0 ? `it knows ${known.join(', ')}` : 'no device has polled it yet; start `xs-ipa device`';
-  if (eid === undefined) {
-    if (known.length === 1) return known[0];
-    throw new UsageError(`say which device with --eid: the eIM at ${eim} knows ${known.length}; ${list}`);
+  if (eid !== undefined && (known.includes(eid) || newDevice)) return eid;
+  if (eid === undefined && known.length === 1) return known[0];
+  if (eid === undefined && known.length > 1) {
+    throw new UsageError(`say which device with --eid: the eIM at ${eim} knows ${known.join(', ')}`);
   }
-  if (known.includes(eid) || newDevice) return eid;
-  throw new UsageError(
-    `the eIM at ${eim} knows no device ${eid}: ${list}; add --new-device to leave the order for its first poll`,
-  );
+  const list =
+    known.length > 0
+      ? `the eIM at ${eim} knows no device ${eid}, only ${known.join(', ')}`
+      : `no device has polled the eIM at ${eim} yet: start one with \`xs-ipa device\``;
+  throw new UsageError(`${list}; --eid EID --new-device leaves the order for a first poll`);
 }
 
 async function eimConfiguration(text: string, token: boolean): Promise<string> {

@@ -17,6 +17,7 @@ import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder, secureRandom } from './folder.js';
 import { collect, eid, readBytes, topicPrefixes, topicsOf, UsageError, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
+import { brokerListens, defaultBroker } from './reach.js';
 
 interface ServeOptions extends OutputOptions {
   state: string;
@@ -88,6 +89,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const embedded = options.broker === undefined;
   checkTls(options, embedded);
   topicPrefixes([prefix]);
+  if (options.broker !== undefined) await brokerListens(options.broker, output);
   const trusted = options.trust.map(readCi);
   const clock = new RealClock();
   const trace = new Trace(clock);
@@ -160,7 +162,7 @@ function announce(
   const words = ['xs-ipa device'];
   if (pki !== undefined) words.push(`--pki ${pki}`);
   else if (state !== defaultState) words.push(`--pki ${new StateFolder(state).file('pki')}`);
-  if (brokerUrl !== 'mqtt://127.0.0.1:1883') words.push(`--broker ${brokerUrl}`);
+  if (brokerUrl !== defaultBroker) words.push(`--broker ${brokerUrl}`);
   if (prefix !== undefined) words.push(`--topics ${prefix}`);
   if (user !== undefined) words.push(`--user ${user} --password …`);
   words.push(`--eim-configuration ${controlUrl}`);

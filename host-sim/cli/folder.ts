@@ -48,7 +48,8 @@ export class StateFolder {
       return use(store);
     } catch (error) {
       if (error instanceof XsIpaError && (error.code === 'cardState' || error.code === 'state')) {
-        throw new XsIpaError(error.code, `${store.path}: ${error.message}; remove it to start afresh`, {
+        const [what] = error.message.split(';');
+        throw new XsIpaError(error.code, `${store.path}: ${what}; remove the file to start afresh`, {
           cause: error,
         });
       }

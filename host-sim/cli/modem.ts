@@ -49,6 +49,7 @@ export function registerModem(program: Command, output: (options: OutputOptions)
     .option('--no-es10c', 'as SGP.32 has it: no ES10c, and an IPAd in TERMINAL CAPABILITY is needed')
     .option('--profiles <file>', 'JSON list of the profiles of a new eUICC (docs/cli.md)')
     .option('--json', 'one JSON object per event (docs/events.md)')
+    .option('-v, --verbose', 'more of each event')
     .option('-q, --quiet', 'no events')
     .addHelpText('after', `\nPersonalities:\n${list.join('\n')}`)
     .action(async (options: ModemOptions) => run(options, output(options)));

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { XsIpaError } from '../../hal/contracts/index.js';
-import { Asn1Error, hex } from '../asn1/index.js';
+import { Asn1Error, hex, NotificationEventNames, PprNames } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
 import type { ProfileSeed } from '../euicc/index.js';
 import { personalityByName } from '../modem/index.js';
@@ -57,31 +57,63 @@ export async function simulateCard(folder: StateFolder, output: Output, options:
   });
 }
 
-const classes = ['test', 'provisioning', 'operational'];
+type Check = (value: unknown) => boolean;
+const isText: Check = (value) => typeof value === 'string';
+const isBoolean: Check = (value) => typeof value === 'boolean';
+const among =
+  (names: readonly string[]): Check =>
+  (value) =>
+    names.includes(value as string);
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+
+/** What an entry of the list may have, and what that has to be. */
+function seedChecks(): Record<string, [check: Check, what: string]> {
+  const flag: [Check, string] = [isBoolean, 'true or false'];
+  const name: [Check, string] = [isText, 'a text'];
+  return {
+    iccid: [(value) => /^\d{18,20}$/.test(String(value)) && isText(value), 'a text of 18 to 20 digits'],
+    imsi: [(value) => /^\d{6,15}$/.test(String(value)) && isText(value), 'a text of 6 to 15 digits'],
+    enabled: flag,
+    profileClass: [among(profileClasses), `one of ${profileClasses.join(', ')}`],
+    serviceProviderName: name,
+    profileName: name,
+    profileNickname: name,
+    notifications: [
+      listOf((entry) => {
+        const { events, address } = (entry ?? {}) as { events?: unknown; address?: unknown };
+        return listOf(among(NotificationEventNames))(events) && isText(address);
+      }),
+      `a list of {"events": [${NotificationEventNames.join(', ')}], "address": text}`,
+    ],
+    profilePolicyRules: [listOf(among(PprNames)), `a list of ${PprNames.join(', ')}`],
+    mccMnc: [(value) => /^[0-9A-Fa-f]{6}$/.test(String(value)), '6 hex digits'],
+    fallbackAttribute: flag,
+    fallbackAllowed: flag,
+    ecallIndication: flag,
+    preLoaded: flag,
+  };
+}
+
+const profileClasses = ['test', 'provisioning', 'operational'];
 
 function readProfiles(path: string): ProfileSeed[] {
   const wrong = (why: string) => new UsageError(`the profiles in ${path} cannot be used: ${why}`);
   const value = readJson(path, 'the list of profiles');
   if (!Array.isArray(value)) throw wrong('the file has to hold a list [ … ]');
+  const checks = seedChecks();
   return value.map((entry: unknown, index) => {
     if (typeof entry !== 'object' || entry === null) throw wrong(`entry ${index + 1} is not an object`);
-    const { iccid, imsi, mccMnc, profileClass, ...rest } = entry as Record<string, unknown>;
-    if (typeof iccid !== 'string' || typeof imsi !== 'string') {
-      throw wrong(`entry ${index + 1} needs "iccid" and "imsi", digits as text`);
+    const fields = { iccid: undefined, imsi: undefined, ...entry } as Record<string, unknown>;
+    for (const [name, field] of Object.entries(fields)) {
+      if (!Object.hasOwn(checks, name)) throw wrong(`entry ${index + 1} has an unknown "${name}"`);
+      const [check, what] = checks[name];
+      if (!check(field)) throw wrong(`"${name}" of entry ${index + 1} has to be ${what}`);
     }
-    if (profileClass !== undefined && !classes.includes(profileClass as string)) {
-      throw wrong(`"profileClass" of entry ${index + 1} is one of ${classes.join(', ')}`);
-    }
-    if (mccMnc !== undefined && !/^[0-9A-Fa-f]{6}$/.test(String(mccMnc))) {
-      throw wrong(`"mccMnc" of entry ${index + 1} is 6 hex digits`);
-    }
+    const { mccMnc, ...rest } = fields;
     const plmn = mccMnc === undefined ? {} : { mccMnc: Uint8Array.from(Buffer.from(String(mccMnc), 'hex')) };
-    return {
-      ...rest,
-      ...plmn,
-      iccid,
-      imsi,
-      ...(profileClass !== undefined && { profileClass }),
-    } as ProfileSeed;
+    return { ...rest, ...plmn } as unknown as ProfileSeed;
   });
 }
