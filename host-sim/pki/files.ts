@@ -1,8 +1,7 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  alternativeNames,
+  alternativeName,
   attributeOf,
   authorityKeyId,
   type Certificate,
@@ -13,11 +12,12 @@ import {
   rolePrefix,
   subjectKeyId,
 } from './certificate.js';
-import { context, octets, oid, sequence, unsigned } from './der.js';
 import { PkiError } from './error.js';
+import { pkcs8, readPrivateKey, scalarOf } from './keys.js';
 import { publicPoint } from './signature.js';
 import type { EimCredentials, Pki } from './types.js';
 import { isChainProblem, verifyEuiccChain } from './verify.js';
+import { PemConverter } from './x509.js';
 
 /** Writes PEM files: every certificate, and the keys of eUICC and eIMs (PKCS#8, readable by the owner only). */
 export function savePki(dir: string, pki: Pki): void {
@@ -118,21 +118,19 @@ function sortOut(
   certificates: Found<Certificate>[],
   keys: Found<Uint8Array>[],
 ): void {
-  const text = content.toString('latin1');
-  const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g)];
   try {
-    if (blocks.length > 0) {
-      for (const [, label, base64] of blocks) {
-        const der = Buffer.from(base64.replace(/^.*:.*$/gm, ''), 'base64');
-        if (label.endsWith('CERTIFICATE')) certificates.push({ file, value: parseCertificate(der) });
-        else if (label === 'ENCRYPTED PRIVATE KEY' || base64.includes('ENCRYPTED')) {
-          throw new PkiError('malformed', 'the key is encrypted; store it without a passphrase');
-        } else if (label.endsWith('PRIVATE KEY')) keys.push({ file, value: scalarOf(der) });
-      }
-    } else if (content[0] === 0x30) {
-      // A private key starts with its version, a certificate with the SEQUENCE to be signed.
-      const body = 2 + (content[1] > 0x80 ? content[1] & 0x7f : 0);
-      if (content[body] === 0x02) keys.push({ file, value: scalarOf(content) });
+    const blocks = PemConverter.decodeWithHeaders(content.toString('latin1'));
+    for (const { type, headers, rawData } of blocks) {
+      const der = new Uint8Array(rawData);
+      if (type.endsWith('CERTIFICATE')) certificates.push({ file, value: parseCertificate(der) });
+      else if (type.startsWith('ENCRYPTED') || headers.some(({ value }) => value.includes('ENCRYPTED'))) {
+        throw new PkiError('malformed', 'the key is encrypted; store it without a passphrase');
+      } else if (type.endsWith('PRIVATE KEY')) keys.push({ file, value: scalarOf(readPrivateKey(der)) });
+    }
+    if (blocks.length > 0) return;
+    if (content[0] === 0x30) {
+      const key = readPrivateKey(content);
+      if (key) keys.push({ file, value: scalarOf(key) });
       else certificates.push({ file, value: parseCertificate(content) });
     } else if (/\.(der|pem|crt|cer|key|p8)$/i.test(file)) {
       throw new PkiError('malformed', 'neither PEM nor DER');
@@ -143,49 +141,18 @@ function sortOut(
   }
 }
 
-/** P-256 scalar of a PKCS#8 or SEC1 private key. */
-function scalarOf(der: Buffer): Uint8Array {
-  let key: KeyObject | undefined;
-  for (const type of ['pkcs8', 'sec1'] as const) {
-    try {
-      key = createPrivateKey({ key: der, format: 'der', type });
-      break;
-    } catch {
-      // the other form
-    }
-  }
-  if (!key) throw new PkiError('malformed', 'neither a PKCS#8 nor a SEC1 private key');
-  const jwk = key.asymmetricKeyType === 'ec' ? key.export({ format: 'jwk' }) : undefined;
-  if (jwk?.crv !== 'P-256' || !jwk.d)
-    throw new PkiError('unsupportedKey', 'only NIST P-256 keys are supported');
-  return Uint8Array.from(Buffer.from(jwk.d, 'base64url'));
-}
-
-/** PKCS#8 around a P-256 scalar, whole DER. */
-export function pkcs8(privateKey: Uint8Array): Uint8Array {
-  const inner = sequence(unsigned(1), octets(privateKey));
-  return sequence(unsigned(0), sequence(oid(oids.ecPublicKey), oid(oids.p256)), octets(inner));
-}
-
-/** SEC1 around a P-256 scalar, whole DER. */
-export function sec1(privateKey: Uint8Array): Uint8Array {
-  return sequence(unsigned(1), octets(privateKey), context(0, oid(oids.p256)));
-}
-
 export function pem(label: string, der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+  return `${PemConverter.encode(Uint8Array.from(der), label)}\n`;
 }
 
 function eimOf({ file, value }: Found<Certificate>, privateKey: Uint8Array): EimCredentials {
-  const names = alternativeNames(value);
-  const marked = /^eim ([123]) (.+)$/s.exec(attributeOf(value.subject, oids.description) ?? '');
-  const eimId = marked?.[2] ?? attributeOf(value.subject, oids.commonName) ?? names.dns[0] ?? names.oids[0];
+  const { subjectName } = value.x509;
+  const dns = alternativeName(value, 'dns');
+  const marked = /^eim ([123]) (.+)$/s.exec(attributeOf(subjectName, oids.description) ?? '');
+  const eimId =
+    marked?.[2] ?? attributeOf(subjectName, oids.commonName) ?? dns ?? alternativeName(value, 'id');
   if (!eimId) throw new PkiError('incomplete', `${file} names no eIM: a common name or a dNSName is needed`);
-  const eimFqdn = names.dns[0] ?? eimId;
+  const eimFqdn = dns ?? eimId;
   const guess = /^[012](\.\d+)+$/.test(eimId) ? 1 : eimId === eimFqdn ? 2 : 3;
   return {
     eimId,
@@ -198,7 +165,7 @@ function eimOf({ file, value }: Found<Certificate>, privateKey: Uint8Array): Eim
 }
 
 function eidOf({ file, value }: Found<Certificate>): Uint8Array {
-  const digits = attributeOf(value.subject, oids.serialNumber) ?? '';
+  const digits = attributeOf(value.x509.subjectName, oids.serialNumber) ?? '';
   if (!/^\d{32}$/.test(digits))
     throw new PkiError('malformed', `${file}: the subject has no EID of 32 digits`);
   return Uint8Array.from(Buffer.from(digits, 'hex'));

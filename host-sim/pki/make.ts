@@ -1,23 +1,22 @@
 import { randomInt } from 'node:crypto';
-import { bodyOf, keyIdOf, oids, spkiOfPoint } from './certificate.js';
-import {
-  bits,
-  boolean,
-  context,
-  octets,
-  oid,
-  oidBody,
-  primitive,
-  printable,
-  sequence,
-  set,
-  time,
-  unsigned,
-  utf8,
-} from './der.js';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import * as asn1 from '@peculiar/asn1-x509';
+import { keyIdOf, oids } from './certificate.js';
 import { PkiError } from './error.js';
+import { spkiOfPoint } from './keys.js';
 import { isScalar, publicPoint, signDer } from './signature.js';
 import type { EimCredentials, Pki } from './types.js';
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  CertificatePolicyExtension,
+  CRLDistributionPointsExtension,
+  Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+} from './x509.js';
 
 const day = 86_400_000;
 const year = 365 * day;
@@ -64,10 +63,10 @@ export async function makePki(options: PkiOptions): Promise<Pki> {
     to: from + 35 * year,
     extensions: [
       subjectKeyIdentifier(ci),
-      critical(oids.basicConstraints, sequence(boolean(true))),
+      new BasicConstraintsExtension(true, undefined, true),
       policy(oids.roleCi),
-      critical(oids.keyUsage, bits(Uint8Array.of(0x06), 1)),
-      extension(oids.subjectAltName, sequence(registeredId('2.999.1'))),
+      usage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign),
+      alternativeName('id', '2.999.1'),
     ],
   });
 
@@ -87,12 +86,12 @@ export async function makePki(options: PkiOptions): Promise<Pki> {
     extensions: [
       authorityKeyIdentifier(ci),
       subjectKeyIdentifier(eum),
-      critical(oids.keyUsage, bits(Uint8Array.of(0x04), 2)),
+      usage(KeyUsageFlags.keyCertSign),
       policy(oids.roleEum),
-      extension(oids.subjectAltName, sequence(registeredId('2.999.5'))),
-      critical(oids.basicConstraints, sequence(boolean(true), unsigned(0))),
-      extension(oids.crlDistributionPoints, sequence(distributionPoint('http://ci.example.com/crl'))),
-      critical(oids.nameConstraints, sequence(context(0, sequence(context(4, permitted))))),
+      alternativeName('id', '2.999.5'),
+      new BasicConstraintsExtension(true, 0, true),
+      new CRLDistributionPointsExtension(['http://ci.example.com/crl']),
+      nameConstraints(permitted),
     ],
   });
 
@@ -111,7 +110,7 @@ export async function makePki(options: PkiOptions): Promise<Pki> {
     extensions: [
       authorityKeyIdentifier(eum),
       subjectKeyIdentifier(euicc),
-      critical(oids.keyUsage, bits(Uint8Array.of(0x80), 7)),
+      usage(KeyUsageFlags.digitalSignature),
       policy(oids.roleEuicc),
     ],
   });
@@ -160,8 +159,8 @@ function eimCredentials(
     to: from + 20 * year,
     extensions: [
       subjectKeyIdentifier(key),
-      critical(oids.keyUsage, bits(Uint8Array.of(0x80), 7)),
-      extension(oids.subjectAltName, sequence(primitive(0x82, Buffer.from(eimFqdn, 'latin1')))),
+      usage(KeyUsageFlags.digitalSignature),
+      alternativeName('dns', eimFqdn),
     ],
   });
   const publicKey = spkiOfPoint(key.point);
@@ -180,57 +179,69 @@ function makeKey(random: () => number): Key {
   return { privateKey, point: publicPoint(privateKey) };
 }
 
+/** The library signs with WebCrypto only, which is neither synchronous nor deterministic. */
 function issue(
   issuer: Key,
-  issuerName: Uint8Array,
+  issuerName: asn1.Name,
   certificate: {
     serial: Uint8Array;
-    subject: Uint8Array;
+    subject: asn1.Name;
     key: Key;
     from: number;
     to: number;
-    extensions: Uint8Array[];
+    extensions: Extension[];
   },
 ): Uint8Array {
-  const algorithm = sequence(oid(oids.ecdsaSha256));
-  const tbs = sequence(
-    context(0, unsigned(2)),
-    unsigned(certificate.serial),
-    algorithm,
-    issuerName,
-    sequence(time(certificate.from), time(certificate.to)),
-    certificate.subject,
-    sequence(bodyOf(spkiOfPoint(certificate.key.point))),
-    context(3, sequence(...certificate.extensions)),
-  );
-  return sequence(tbs, algorithm, bits(signDer(issuer.privateKey, tbs)));
-}
-
-function name(...attributes: [type: string, value: string][]): Uint8Array {
-  const short: string[] = [oids.country, oids.serialNumber];
-  return sequence(
-    ...attributes.map(([type, value]) =>
-      set(sequence(oid(type), short.includes(type) ? printable(value) : utf8(value))),
+  const { serial, subject, key, from, to, extensions } = certificate;
+  const signatureAlgorithm = new asn1.AlgorithmIdentifier({ algorithm: '1.2.840.10045.4.3.2' });
+  const tbsCertificate = new asn1.TBSCertificate({
+    version: asn1.Version.v3,
+    serialNumber: bufferOf(serial),
+    signature: signatureAlgorithm,
+    issuer: issuerName,
+    validity: new asn1.Validity({ notBefore: new Date(from), notAfter: new Date(to) }),
+    subject,
+    subjectPublicKeyInfo: AsnConvert.parse(spkiOfPoint(key.point), asn1.SubjectPublicKeyInfo),
+    extensions: new asn1.Extensions(
+      extensions.map(({ rawData }) => AsnConvert.parse(rawData, asn1.Extension)),
     ),
+  });
+  const signature = signDer(issuer.privateKey, new Uint8Array(AsnConvert.serialize(tbsCertificate)));
+  const whole = new asn1.Certificate({
+    tbsCertificate,
+    signatureAlgorithm,
+    signatureValue: bufferOf(signature),
+  });
+  return new Uint8Array(AsnConvert.serialize(whole));
+}
+
+function name(...attributes: [type: string, value: string][]): asn1.Name {
+  const short: string[] = [oids.country, oids.serialNumber];
+  return new asn1.Name(
+    attributes.map(([type, text]) => {
+      const value = new asn1.AttributeValue(
+        short.includes(type) ? { printableString: text } : { utf8String: text },
+      );
+      return new asn1.RelativeDistinguishedName([new asn1.AttributeTypeAndValue({ type, value })]);
+    }),
   );
 }
 
-function extension(id: string, value: Uint8Array): Uint8Array {
-  return sequence(oid(id), octets(value));
+function nameConstraints(permitted: asn1.Name): Extension {
+  const base = new asn1.GeneralName({ directoryName: permitted });
+  const permittedSubtrees = new asn1.GeneralSubtrees([new asn1.GeneralSubtree({ base })]);
+  const value = AsnConvert.serialize(new asn1.NameConstraints({ permittedSubtrees }));
+  return new Extension(asn1.id_ce_nameConstraints, true, value);
 }
 
-function critical(id: string, value: Uint8Array): Uint8Array {
-  return sequence(oid(id), boolean(true), octets(value));
-}
-
-const policy = (id: string): Uint8Array => critical(oids.policies, sequence(sequence(oid(id))));
-const registeredId = (id: string): Uint8Array => primitive(0x88, oidBody(id));
-const subjectKeyIdentifier = (key: Key): Uint8Array =>
-  extension(oids.subjectKeyId, octets(keyIdOf(key.point)));
-const authorityKeyIdentifier = (key: Key): Uint8Array =>
-  extension(oids.authorityKeyId, sequence(primitive(0x80, keyIdOf(key.point))));
-const distributionPoint = (url: string): Uint8Array =>
-  sequence(context(0, context(0, primitive(0x86, Buffer.from(url, 'latin1')))));
+const usage = (flags: KeyUsageFlags) => new KeyUsagesExtension(flags, true);
+const policy = (id: string) => new CertificatePolicyExtension([id], true);
+const alternativeName = (type: 'dns' | 'id', value: string) =>
+  new SubjectAlternativeNameExtension([{ type, value }]);
+const subjectKeyIdentifier = (key: Key) => new SubjectKeyIdentifierExtension(hex(keyIdOf(key.point)));
+const authorityKeyIdentifier = (key: Key) => new AuthorityKeyIdentifierExtension(hex(keyIdOf(key.point)));
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const bufferOf = (bytes: Uint8Array): ArrayBuffer => Uint8Array.from(bytes).buffer;
 
 function checkedEid(eid: string): string {
   if (!/^\d{32}$/.test(eid)) throw new PkiError('argument', `an EID has 32 decimal digits, "${eid}" has not`);

@@ -1,3 +1,4 @@
+import * as asn1 from '@peculiar/asn1-x509';
 import {
   attributeOf,
   authorityKeyId,
@@ -12,17 +13,18 @@ import {
   subjectKeyId,
 } from './certificate.js';
 import { type ChainCheck, ChainError, PkiError } from './error.js';
+import { KeyUsageFlags } from './x509.js';
 
 /** Extensions these checks deal with; any other one that is critical ends the verification. */
 const known: readonly string[] = [
-  oids.subjectKeyId,
-  oids.authorityKeyId,
-  oids.keyUsage,
-  oids.policies,
-  oids.basicConstraints,
-  oids.nameConstraints,
-  oids.subjectAltName,
-  oids.crlDistributionPoints,
+  asn1.id_ce_subjectKeyIdentifier,
+  asn1.id_ce_authorityKeyIdentifier,
+  asn1.id_ce_keyUsage,
+  asn1.id_ce_certificatePolicies,
+  asn1.id_ce_basicConstraints,
+  asn1.id_ce_nameConstraints,
+  asn1.id_ce_subjectAltName,
+  asn1.id_ce_cRLDistributionPoints,
 ];
 
 /**
@@ -56,27 +58,35 @@ export function verifyEuiccChain(chain: {
     'euiccPolicy',
     'the eUICC certificate lacks the policy id-rspRole-euicc',
   );
-  ensure(isCa(eum) && hasKeyUsage(eum, 5), 'eumUsage', 'the EUM certificate may not sign certificates');
-  ensure(hasKeyUsage(euicc, 0), 'euiccUsage', 'the eUICC certificate may not sign data');
+  ensure(
+    isCa(eum) && hasKeyUsage(eum, KeyUsageFlags.keyCertSign),
+    'eumUsage',
+    'the EUM certificate may not sign certificates',
+  );
+  ensure(
+    hasKeyUsage(euicc, KeyUsageFlags.digitalSignature),
+    'euiccUsage',
+    'the eUICC certificate may not sign data',
+  );
   for (const certificate of [eum, euicc]) {
-    for (const [id, { critical }] of certificate.extensions) {
-      ensure(!critical || known.includes(id), 'criticalExtension', `unknown critical extension ${id}`);
+    for (const { type, critical } of certificate.x509.extensions) {
+      ensure(!critical || known.includes(type), 'criticalExtension', `unknown critical extension ${type}`);
     }
   }
 
   const eid = Buffer.from(chain.eid).toString('hex');
-  const subject = attributeOf(euicc.subject, oids.serialNumber);
+  const subject = attributeOf(euicc.x509.subjectName, oids.serialNumber);
   ensure(subject === eid, 'eid', `the eUICC certificate is for EID ${subject ?? '(none)'}, not for ${eid}`);
   checkConstraints(eum, euicc, eid);
 
   const { now } = chain;
   if (now === undefined) return;
-  for (const [who, certificate] of [
+  for (const [who, { x509 }] of [
     ['CI', ci],
     ['EUM', eum],
     ['eUICC', euicc],
   ] as const) {
-    const valid = now >= certificate.notBefore && now <= certificate.notAfter;
+    const valid = now >= x509.notBefore.getTime() && now <= x509.notAfter.getTime();
     ensure(valid, 'validity', `the ${who} certificate is not valid at ${new Date(now).toISOString()}`);
   }
 }
@@ -99,7 +109,7 @@ function findCi(eum: Certificate, cis: readonly Uint8Array[]): Certificate {
 function checkConstraints(eum: Certificate, euicc: Certificate, eid: string): void {
   const permitted = permittedNames(eum);
   ensure(permitted !== undefined, 'nameConstraints', 'the EUM certificate has no name constraints');
-  const organization = attributeOf(euicc.subject, oids.organization);
+  const organization = attributeOf(euicc.x509.subjectName, oids.organization);
   const allowed = permitted.some((name) => {
     const prefix = attributeOf(name, oids.serialNumber);
     return (

@@ -13,7 +13,6 @@ import {
   makePki,
   type Pki,
   PkiError,
-  parseCertificate,
   pem,
   pkcs8,
   publicKeyOf,
@@ -140,14 +139,15 @@ describe('verifyEuiccChain names the check that fails', () => {
     expect(check({ ...chainOf(pki), eid: another })).toBe('eid');
   });
 
-  it('for any bit that is turned in a signed part', async () => {
+  it('for any bit that is turned, and for bytes behind the certificate', async () => {
     const pki = await make();
-    const { tbs } = parseCertificate(pki.euicc.certificate);
-    for (let at = 4; at < 4 + tbs.length; at += 29) {
+    for (let at = 0; at < pki.euicc.certificate.length; at += 29) {
       const euicc = Uint8Array.from(pki.euicc.certificate);
       euicc[at] ^= 1;
       expect(check({ ...chainOf(pki), euicc }), `byte ${at}`).toBeDefined();
     }
+    const euicc = Uint8Array.from([...pki.euicc.certificate, 0]);
+    expect(check({ ...chainOf(pki), euicc })).toBeInstanceOf(PkiError);
   });
 
   it('never with an error of a foreign type, whatever the bytes', async () => {
