@@ -1,6 +1,7 @@
 /**
  * An MQTT 3.1.1 client in the shape of ECMA-419 as Moddable's `embedded:network/mqtt/client` has it:
- * one instance is one connection, payloads are streamed both ways, and reconnecting is the application's job.
+ * one instance is one connection, payloads are streamed both ways, and reconnecting is the application's job. Callbacks
+ * never run before the constructor has returned.
  */
 export interface MqttClient {
   /**

@@ -13,14 +13,15 @@ export class LinkError extends XsIpaError {
 export type Accept = (message: Uint8Array) => boolean;
 
 /**
- * The way to one eIM over one transport. It reconnects by itself while it is resumed; exchange() and send() wait for that.
+ * The way to one eIM over one transport. It reconnects by itself while it is resumed; exchange() and send() wait for that, but not longer
+ * than for an answer.
  *
  * One exchange at a time. Messages are sent at least once; what arrives twice is dropped here (docs/mqtt-binding.md).
  */
 export interface EsipaLink {
   readonly eimId: string;
   readonly connected: boolean;
-  /** Starts connecting, or goes on after suspend(). */
+  /** Connects if it is not connected, at once: at first, after suspend(), and when the network has come back. */
   resume(): void;
   /** The network is gone: stops trying and gives the connection up. Nothing that was queued is lost. */
   suspend(): void;
@@ -31,7 +32,10 @@ export interface EsipaLink {
    * @throws LinkError `noAnswer`, `closed`
    */
   exchange(request: Uint8Array, accept: Accept): Promise<Uint8Array>;
-  /** Hands over a message that has no answer; resolves when the other side has it. */
+  /**
+   * Hands over a message that has no answer; resolves when the other side has it.
+   * @throws LinkError `noAnswer`, `closed`
+   */
   send(message: Uint8Array): Promise<void>;
   /** Called when an injected package waits in takeInjection(). */
   onInjection: (() => void) | undefined;

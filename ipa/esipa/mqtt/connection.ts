@@ -28,6 +28,9 @@ export interface MqttConnectionOptions {
   onLost: () => void;
 }
 
+/** Bytes of a SUBSCRIBE beside its topic: fixed header, packet id, length, QoS. */
+const SUBSCRIBE_OVERHEAD = 9;
+
 /**
  * Keeps one subscribed MQTT connection: connects, subscribes, and when the connection breaks connects again after a pause
  * that doubles and varies, as long as it is resumed.
@@ -54,9 +57,13 @@ export class MqttConnection {
     return this.#subscribed;
   }
 
+  /** Connects at once, whatever pause was being made: the caller knows that the network is there. */
   resume(): void {
     this.#active = true;
-    if (!this.#client && this.#reconnect === undefined) this.#connect();
+    if (this.#client) return;
+    this.#options.timer.clear(this.#reconnect);
+    this.#reconnect = undefined;
+    this.#connect();
   }
 
   suspend(): void {
@@ -118,9 +125,11 @@ export class MqttConnection {
       if (this.#subscribed) this.#options.onWritable();
       return;
     }
+    const { topic } = this.#options;
+    if (count < SUBSCRIBE_OVERHEAD + topic.length) return;
     // Always: a broker that lost the session would otherwise swallow every answer.
     this.#subscribing = this.nextId();
-    const items = [{ topic: this.#options.topic, QoS: 1 as const }];
+    const items = [{ topic, QoS: 1 as const }];
     this.writable = this.#client!.write(undefined, {
       operation: MqttOperation.SUBSCRIBE,
       id: this.#subscribing,

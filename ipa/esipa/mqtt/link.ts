@@ -50,6 +50,7 @@ interface Exchange {
 /** A message without an answer: done when the broker has it. */
 interface Handover {
   outgoing: Outgoing;
+  timer: TimerHandle | undefined;
   resolve: () => void;
   reject: (error: LinkError) => void;
 }
@@ -133,7 +134,7 @@ export class MqttLink implements EsipaLink {
     const exchange = this.#exchange;
     this.#endExchange();
     exchange?.reject(error);
-    for (const handover of this.#handovers.splice(0)) handover.reject(error);
+    for (const handover of [...this.#handovers]) this.#endHandover(handover).reject(error);
     this.#options.observe?.({ event: 'link', eimId: this.eimId, state: 'closed' });
   }
 
@@ -160,8 +161,14 @@ export class MqttLink implements EsipaLink {
   send(message: Uint8Array): Promise<void> {
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
     return new Promise((resolve, reject) => {
+      const { answer, attempts } = this.#times;
       const outgoing = this.#post(message.slice());
-      this.#handovers.push({ outgoing, resolve, reject });
+      const handover: Handover = { outgoing, timer: undefined, resolve, reject };
+      this.#handovers.push(handover);
+      handover.timer = this.#options.timer.set(() => {
+        const detail = `the broker did not take a message for ${this.eimId} in time`;
+        this.#endHandover(handover).reject(new LinkError('noAnswer', detail));
+      }, answer * attempts);
     });
   }
 
@@ -171,7 +178,7 @@ export class MqttLink implements EsipaLink {
 
   // Out -------------------------------------------------------------------------------------------------------------
 
-  #post(message: Uint8Array, again = false): Outgoing {
+  #post(message: Uint8Array): Outgoing {
     this.#options.observe?.({
       event: 'esipa',
       direction: 'up',
@@ -179,8 +186,7 @@ export class MqttLink implements EsipaLink {
       tag: firstTag(message),
       message,
     });
-    const outgoing = this.#outbox.add(message, again);
-    this.#connection.resume();
+    const outgoing = this.#outbox.add(message);
     this.#outbox.pump();
     return outgoing;
   }
@@ -198,15 +204,21 @@ export class MqttLink implements EsipaLink {
     exchange.sent++;
     exchange.timer = this.#options.timer.set(() => this.#submit(), this.#times.answer);
     // What the broker does not have yet is still on its way: a second copy would not help.
-    if (!outgoing || outgoing.acknowledged) exchange.outgoing = this.#post(request, sent > 0);
-    else this.#connection.resume();
+    if (!outgoing || outgoing.acknowledged) exchange.outgoing = this.#post(request);
   }
 
   #acknowledged(id: number): void {
     const outgoing = this.#outbox.acknowledge(id);
-    const at = this.#handovers.findIndex((handover) => handover.outgoing === outgoing);
-    if (outgoing && at >= 0) this.#handovers.splice(at, 1)[0].resolve();
+    const handover = this.#handovers.find((one) => one.outgoing === outgoing);
+    if (handover) this.#endHandover(handover).resolve();
     this.#outbox.pump();
+  }
+
+  #endHandover(handover: Handover): Handover {
+    this.#options.timer.clear(handover.timer);
+    this.#outbox.remove(handover.outgoing);
+    this.#handovers.splice(this.#handovers.indexOf(handover), 1);
+    return handover;
   }
 
   #endExchange(): void {

@@ -27,12 +27,12 @@ export class Outbox {
     this.#topic = topic;
   }
 
-  add(bytes: Uint8Array, again = false): Outgoing {
+  add(bytes: Uint8Array): Outgoing {
     const outgoing = {
       bytes,
       offset: 0,
       id: this.#connection.nextId(),
-      again,
+      again: false,
       acknowledged: false,
       abandoned: false,
     };
@@ -40,11 +40,17 @@ export class Outbox {
     return outgoing;
   }
 
-  /** Takes a message back, unless its beginning is out already: then it must be finished. */
+  /** Takes a message back, unless its beginning is out already: then it is finished from a copy. */
   remove(outgoing: Outgoing): void {
     const at = this.#waiting.indexOf(outgoing);
-    if (at >= 0 && (outgoing.offset === 0 || outgoing.offset === outgoing.bytes.length))
+    if (at < 0) return;
+    const { offset, bytes } = outgoing;
+    if (offset === 0 || offset === bytes.length) {
       this.#waiting.splice(at, 1);
+      return;
+    }
+    outgoing.abandoned = true;
+    outgoing.bytes = bytes.slice();
   }
 
   clear(): void {
