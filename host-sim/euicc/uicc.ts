@@ -47,7 +47,7 @@ export interface VirtualEuiccOptions {
   maxCounterValue?: number;
   /** First number that MANAGE CHANNEL gives out. */
   firstChannel?: number;
-  /** Logical channels besides the basic one. */
+  /** Logical channels besides the basic one; 19, the most there can be, when absent. */
   channelCount?: number;
   /** Longest ES10 command, over all its STORE DATA blocks. */
   maxCommandBytes?: number;
@@ -224,7 +224,7 @@ export class VirtualEuicc implements Card {
   }
 
   #manageChannel({ p1, p2, channel, le }: Apdu): Uint8Array | number {
-    const { firstChannel = 1, channelCount = 3 } = this.#options;
+    const { firstChannel = 1, channelCount = 19 } = this.#options;
     if (p1 === 0x80) {
       const closed = p2 === 0 ? channel : p2;
       if (closed === 0) return 0x6a86;

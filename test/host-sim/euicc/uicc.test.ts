@@ -8,7 +8,7 @@ const selectIsdr = (cla: string) => `${cla}A4040010A0000005591010FFFFFFFF8900000
 
 describe('logical channels', () => {
   it('are given out in order and run out', () => {
-    const driver = new CardDriver();
+    const driver = new CardDriver({ channelCount: 3 });
     expect(driver.send('0070000001')).toBe('019000');
     expect(driver.send('0070000000')).toBe('029000');
     expect(driver.send('00700000')).toBe('6C01');
