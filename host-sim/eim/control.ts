@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { hex } from '../asn1/index.js';
-import type { DeviceView, Eim, QueueOptions } from './eim.js';
+import type { Eim, QueueOptions } from './eim.js';
 import { EimError } from './error.js';
 import type { Order } from './orders.js';
 import type { Outcome } from './outcome.js';
+import type { DeviceView } from './state.js';
 
 export const defaultControlPort = 8032;
 const largestBody = 1_000_000;

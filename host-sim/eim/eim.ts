@@ -1,27 +1,17 @@
-import {
-  decode,
-  EuiccPackageRequest,
-  GetEimPackageRequest,
-  GetEimPackageResponse,
-  HandleNotification,
-  ProvideEimPackageResult,
-  ProvideEimPackageResultResponse,
-  readElement,
-  TransferEimPackageResponse,
-  writeElement,
-} from '../asn1/index.js';
+import { decode, EuiccPackageRequest } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
 import type { EimHappening, SimEvent } from '../events.js';
 import type { EimCredentials } from '../pki/index.js';
 import type { Store } from '../store.js';
 import { type ConfigurationOptions, eimConfiguration } from './configuration.js';
 import { EimError } from './error.js';
-import { Intake, same } from './intake.js';
-import { acknowledgement, attempt, transactionOf, transfer } from './messages.js';
-import { checkOrder, eidBytes, eidDigits, type Order, operationsOf, type PackageOrder } from './orders.js';
+import { Esipa, type MessageContext } from './esipa.js';
+import { Intake } from './intake.js';
+import { attempt, transfer } from './messages.js';
+import { checkOrder, eidBytes, type Order, operationsOf, type PackageOrder } from './orders.js';
 import { Outbox } from './outbox.js';
 import type { Outcome } from './outcome.js';
-import { type Device, EimState, type Mode, type Task } from './state.js';
+import { type Device, type DeviceView, EimState, type Mode, type Task, viewOf } from './state.js';
 import { Waiting } from './waiting.js';
 
 export interface EimOptions {
@@ -46,32 +36,6 @@ export interface QueueOptions {
   timeoutMilliseconds?: number;
 }
 
-/** How a message came. */
-export interface MessageContext {
-  /** 32 digits, if the link knows who is speaking: over MQTT the topic says it. */
-  eid?: string;
-  /** 'mqtt', 'https', … */
-  link: string;
-}
-
-/** What this eIM knows of a device. JSON-able. */
-export interface DeviceView {
-  eid: string;
-  onboarded: boolean;
-  counterValue: number;
-  associationToken?: number;
-  waiting: number;
-  outstanding: boolean;
-  results: number;
-  notifications: number;
-  /** Milliseconds since 1970. */
-  lastPoll?: number;
-}
-
-const eidNotFound = 2;
-const invalidEid = 3;
-const missingEid = 4;
-const undefinedError = 127;
 /** The eUICC need not support more (SGP.32 §5.9.4). */
 const lastCounter = 0x7fffff;
 
@@ -82,7 +46,7 @@ const lastCounter = 0x7fffff;
 export class Eim {
   readonly #options: EimOptions;
   readonly #state: EimState;
-  readonly #intake: Intake;
+  readonly #esipa: Esipa;
   readonly #outbox: Outbox;
   /** What happens once the state is durable. */
   readonly #afterSave: (() => void)[] = [];
@@ -93,7 +57,7 @@ export class Eim {
   constructor(options: EimOptions) {
     this.#options = options;
     this.#state = new EimState(options.store);
-    const { credentials, ciCertificates, clock, random, resendAfter = 60_000 } = options;
+    const { credentials, ciCertificates, clock, random, accept = 'any', resendAfter = 60_000 } = options;
     this.#waiting = new Waiting(clock);
     this.#outbox = new Outbox({
       credentials,
@@ -103,7 +67,7 @@ export class Eim {
       resendAfter,
       report: (device, detail) => this.#observe('sent', device.eid, detail),
     });
-    this.#intake = new Intake({
+    const intake = new Intake({
       eimId: credentials.eimId,
       ciCertificates,
       clock,
@@ -112,6 +76,15 @@ export class Eim {
       settle: (device, task, outcome) => this.#settle(device, task, outcome),
       unqueued: (device, id, outcome) =>
         this.#afterSave.push(() => this.#waiting.finishProbes(device.eid, id, outcome)),
+    });
+    this.#esipa = new Esipa({
+      state: this.#state,
+      intake,
+      outbox: this.#outbox,
+      clock,
+      accept,
+      commit: (device, acknowledged) => this.#commit(device, acknowledged),
+      observe: (what, eid, detail) => this.#observe(what, eid, detail),
     });
   }
 
@@ -137,127 +110,10 @@ export class Eim {
    */
   handle(message: Uint8Array, context: MessageContext): Uint8Array | undefined {
     this.#state.retry();
-    const tag = message.length > 1 ? (message[0] << 8) | message[1] : 0;
-    switch (tag) {
-      case GetEimPackageRequest.tag:
-        return this.#poll(message, context);
-      case ProvideEimPackageResult.tag:
-        return this.#provide(message, context);
-      case HandleNotification.tag:
-        return this.#notification(message, context);
-      case TransferEimPackageResponse.tag:
-        return this.#transferred(message, context);
-      default:
-        this.#observe('rejected', context.eid, {
-          why: 'not a message that this eIM takes',
-          bytes: message.length,
-        });
-        return undefined;
-    }
-  }
-
-  #poll(message: Uint8Array, context: MessageContext): Uint8Array {
-    const refuse = (eimPackageError: number, why: string) => {
-      this.#observe('rejected', context.eid, { why, eimPackageError });
-      return GetEimPackageResponse.write({ eimPackageError });
-    };
-    const request = attempt(() => decode(GetEimPackageRequest, message));
-    let claimed = request?.eidValue;
-    if (!request) {
-      const children = attempt(() => readElement(message))?.children;
-      const field = children?.find((child) => child.tag === 0x5a);
-      if (!children || field?.content.length === 16) return refuse(undefinedError, 'the poll cannot be read');
-      if (field) return refuse(invalidEid, 'the EID of the poll has not 16 bytes');
-      claimed = undefined;
-    }
-    const device = this.#identify(context, claimed);
-    if (typeof device === 'number') return refuse(device, whyNot(device));
-    device.lastPoll = this.#options.clock.now;
-    this.#observe(
-      'poll',
-      device.eid,
-      request ? (GetEimPackageRequest.show(request) as Record<string, unknown>) : {},
-    );
-    const task = this.#outbox.due(device);
-    if (!task) return GetEimPackageResponse.write({ eimPackageError: 1 });
-    return writeElement(GetEimPackageResponse.tag, this.#outbox.send(device, task, 'retrieval'));
-  }
-
-  #provide(message: Uint8Array, context: MessageContext): Uint8Array {
-    const refuse = (provideEimPackageResultError: number, why: string) => {
-      this.#observe('rejected', context.eid, { why, provideEimPackageResultError });
-      return ProvideEimPackageResultResponse.write({ provideEimPackageResultError });
-    };
-    const provided = attempt(() => decode(ProvideEimPackageResult, message));
-    if (!provided) return refuse(undefinedError, 'the result cannot be read');
-    const device = this.#sender(context, provided);
-    if (typeof device === 'number') return refuse(device, whyNot(device));
-    const acknowledged = this.#intake.take(device, provided.eimPackageResult);
-    this.#commit(device, acknowledged);
-    return ProvideEimPackageResultResponse.write(
-      acknowledged.length > 0 ? { eimAcknowledgements: acknowledged } : { emptyResponse: {} },
-    );
-  }
-
-  /** HandleNotification has no answer; over MQTT an injected EimAcknowledgements stands for it (docs/mqtt-binding.md). */
-  #notification(message: Uint8Array, context: MessageContext): Uint8Array | undefined {
-    const answer = (seqNumbers: number[]) =>
-      context.link === 'mqtt' ? acknowledgement(seqNumbers) : undefined;
-    const handled = attempt(() => decode(HandleNotification, message));
-    if (!handled) {
-      this.#observe('rejected', context.eid, { why: 'the notification cannot be read' });
-      return answer([]);
-    }
-    const result = handled.provideEimPackageResult;
-    const device = result ? this.#sender(context, result) : this.#identify(context, undefined);
-    if (typeof device === 'number') {
-      this.#observe('rejected', context.eid, { why: whyNot(device) });
-      return undefined;
-    }
-    const acknowledged = handled.provideEimPackageResult
-      ? this.#intake.take(device, handled.provideEimPackageResult.eimPackageResult)
-      : this.#intake.notification(device, handled.pendingNotification);
-    this.#commit(device, acknowledged);
-    return answer(acknowledged);
-  }
-
-  #transferred(message: Uint8Array, context: MessageContext): Uint8Array | undefined {
-    const answer = attempt(() => decode(TransferEimPackageResponse, message));
-    const device = answer ? this.#identify(context, undefined) : undefinedError;
-    if (!answer || typeof device === 'number') {
-      const why = answer ? whyNot(device as number) : 'the answer cannot be read';
-      this.#observe('rejected', context.eid, { why });
-      return undefined;
-    }
-    if (answer.eimPackageReceived) return undefined;
-    let acknowledged: number[] = [];
-    if (answer.eimPackageError !== undefined) this.#intake.ipaError(device, answer.eimPackageError);
-    else acknowledged = this.#intake.take(device, answer);
-    this.#commit(device, acknowledged);
-    return acknowledged.length > 0 ? acknowledgement(acknowledged) : undefined;
+    return this.#esipa.handle(message, context);
   }
 
   // ----------------------------------------------------------------------------------------------- devices
-
-  /** The device that speaks, or the error code for one that may not. */
-  #identify(context: MessageContext, claimed: Uint8Array | undefined): Device | number {
-    const digits = claimed && eidDigits(claimed);
-    if (claimed && !digits) return invalidEid;
-    const eid = digits ?? context.eid;
-    if (eid === undefined) return missingEid;
-    if (!/^\d{32}$/.test(eid) || (context.eid !== undefined && context.eid !== eid)) return invalidEid;
-    const device = this.#state.device(eid);
-    if (device) return device;
-    return this.#options.accept === 'listed' ? eidNotFound : this.#state.add(eid);
-  }
-
-  /** As {@link #identify}; some IPAs leave the EID out, then the transaction tells who it is. */
-  #sender(context: MessageContext, provided: ProvideEimPackageResult): Device | number {
-    if (provided.eidValue || context.eid !== undefined) return this.#identify(context, provided.eidValue);
-    const id = transactionOf(provided);
-    const owner = (device: Device) => device.tasks.some((task) => same(task.eimTransactionId, id));
-    return this.#state.devices.find(owner) ?? missingEid;
-  }
 
   /** Lists a device, so that it may poll. @throws EimError 'argument' */
   addDevice(eid: string): void {
@@ -277,17 +133,7 @@ export class Eim {
   }
 
   devices(): DeviceView[] {
-    return this.#state.devices.map((device) => ({
-      eid: device.eid,
-      onboarded: device.onboarded,
-      counterValue: device.counterValue,
-      associationToken: device.associationToken,
-      waiting: device.tasks.filter(({ sentAt }) => sentAt === undefined).length,
-      outstanding: device.tasks.some(({ sentAt }) => sentAt !== undefined),
-      results: device.results.length,
-      notifications: device.notifications.length,
-      lastPoll: device.lastPoll,
-    }));
+    return this.#state.devices.map(viewOf);
   }
 
   /** An association token that was handed over out of band. @throws EimError 'argument' */
@@ -421,10 +267,4 @@ export class Eim {
   #observe(what: EimHappening, eid: string | undefined, detail: Record<string, unknown>): void {
     this.#options.observe?.({ event: 'eim', what, eid, detail });
   }
-}
-
-function whyNot(code: number): string {
-  if (code === eidNotFound) return 'the device is not listed';
-  if (code === missingEid) return 'the message does not say who sent it';
-  return 'the EID is none, or not the one of the link';
 }

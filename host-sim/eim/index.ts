@@ -9,8 +9,9 @@ export {
   type RunningControl,
   serveControl,
 } from './control.js';
-export { type DeviceView, Eim, type EimOptions, type MessageContext, type QueueOptions } from './eim.js';
+export { Eim, type EimOptions, type QueueOptions } from './eim.js';
 export { EimError } from './error.js';
+export type { MessageContext } from './esipa.js';
 export { MqttEim, type MqttEimOptions } from './mqtt.js';
 export {
   type DataOrder,
@@ -21,3 +22,4 @@ export {
   type PsmoOrder,
 } from './orders.js';
 export type { OperationResult, Outcome } from './outcome.js';
+export type { DeviceView } from './state.js';

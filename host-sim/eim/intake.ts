@@ -1,9 +1,6 @@
 import {
-  decode,
   type EimPackageResult,
   EimPackageResultErrorNames,
-  EuiccPackageRequest,
-  type EuiccPackageResult,
   hex,
   IpaEuiccData,
   IpaEuiccDataResponse,
@@ -12,10 +9,12 @@ import {
 import type { Clock } from '../clock.js';
 import type { EimHappening } from '../events.js';
 import { isChainProblem, verifyEuiccChain } from '../pki/index.js';
-import { dataTags, eidBytes, operationsOf } from './orders.js';
-import { type Outcome, operationResult, packageErrorName } from './outcome.js';
+import { same } from './messages.js';
+import { dataTags, eidBytes } from './orders.js';
+import type { Outcome } from './outcome.js';
+import { PackageResults, reject } from './package-results.js';
 import type { Device, Task } from './state.js';
-import { checkNotification, signedByEuicc } from './verification.js';
+import { checkNotification } from './verification.js';
 
 /** What the intake needs of its eIM. */
 export interface IntakeContext {
@@ -46,17 +45,19 @@ const onboardingPause = 60_000;
  */
 export class Intake {
   readonly #eim: IntakeContext;
+  readonly #results: PackageResults;
 
   constructor(context: IntakeContext) {
     this.#eim = context;
+    this.#results = new PackageResults(context);
   }
 
   take(device: Device, result: Delivered): number[] {
-    if (result.euiccPackageResult) return this.packageResult(device, result.euiccPackageResult);
+    if (result.euiccPackageResult) return this.#results.take(device, result.euiccPackageResult);
     if (result.ePRAndNotifications) {
       const { euiccPackageResult, notificationList } = result.ePRAndNotifications;
       return [
-        ...this.packageResult(device, euiccPackageResult),
+        ...this.#results.take(device, euiccPackageResult),
         ...notificationList.flatMap((notification) => this.notification(device, notification)),
       ];
     }
@@ -66,118 +67,7 @@ export class Intake {
       this.ipaError(device, eimPackageResultErrorCode, eimTransactionId);
       return [];
     }
-    return this.#reject(device, 'a download result arrived that nobody ordered');
-  }
-
-  packageResult(device: Device, result: EuiccPackageResult): number[] {
-    if (result.euiccPackageResultSigned) return this.#resultSigned(device, result.euiccPackageResultSigned);
-    if (result.euiccPackageErrorSigned) return this.#errorSigned(device, result.euiccPackageErrorSigned);
-    const { eimId, eimTransactionId } = result.euiccPackageErrorUnsigned;
-    if (eimId !== this.#eim.eimId) return this.#reject(device, `the unsigned error is for eIM ${eimId}`);
-    const task = device.tasks.find(
-      (one) =>
-        one.counterValue !== undefined && (!eimTransactionId || same(one.eimTransactionId, eimTransactionId)),
-    );
-    const name = 'errorUnsigned';
-    this.#eim.report(device, 'refused', {
-      name,
-      by: 'euiccUnsigned',
-      queued: task !== undefined,
-      ...(eimTransactionId && { eimTransactionId: hex(eimTransactionId) }),
-    });
-    const detail = 'the eUICC does not know this eIM, or its signature does not verify there';
-    const outcome: Outcome = { outcome: 'refused', ok: false, by: 'euiccUnsigned', name, detail };
-    if (task) {
-      // The association may have been made anew with another token: ask for it before the next package.
-      device.onboarded = false;
-      this.#eim.settle(device, task, outcome);
-    } else this.#eim.unqueued(device, eimTransactionId, outcome);
-    return [];
-  }
-
-  #resultSigned(
-    device: Device,
-    {
-      euiccPackageResultDataSigned,
-      euiccSignEPR,
-    }: NonNullable<EuiccPackageResult['euiccPackageResultSigned']>,
-  ): number[] {
-    const { bytes, value } = euiccPackageResultDataSigned;
-    const { seqNumber, counterValue, eimTransactionId } = value;
-    if (value.eimId !== this.#eim.eimId) {
-      return this.#reject(device, `the result is for eIM ${value.eimId}`, { seqNumber });
-    }
-    if (device.results.some((known) => known.seqNumber === seqNumber && same(known.data, bytes))) {
-      this.#eim.report(device, 'acknowledged', { seqNumbers: [seqNumber], again: true });
-      return [seqNumber];
-    }
-    const task = matching(device, counterValue, eimTransactionId);
-    const why = this.#doubt(device, bytes, euiccSignEPR, task);
-    if (why) return this.#reject(device, why, { seqNumber, counterValue });
-
-    const results = value.euiccResult.map(operationResult);
-    const rollback = value.euiccResult.some((one) => one.rollbackResult !== undefined);
-    const kind = task ? 'result' : rollback ? 'rollback' : 'orphan';
-    device.results.push({
-      kind,
-      seqNumber,
-      counterValue,
-      data: bytes.slice(),
-      signature: euiccSignEPR.slice(),
-      at: this.#eim.clock.now,
-    });
-    const outcome: Outcome = {
-      outcome: 'verified',
-      ok:
-        !rollback &&
-        results.every(({ ok }) => ok) &&
-        (!task || results.length >= operationsOf(task.order).length),
-      counterValue,
-      ...(eimTransactionId && { eimTransactionId: hex(eimTransactionId) }),
-      seqNumber,
-      results,
-    };
-    this.#eim.report(device, 'verified', { kind, counterValue, seqNumber, results });
-    // Without this eIM on the eUICC its token is void; should it come back, there is a new one.
-    const eco = task && 'eco' in task.order ? task.order.eco : [];
-    if (eco.some((one) => one.op === 'deleteEim' && one.eimId === this.#eim.eimId)) device.onboarded = false;
-    if (task) this.#eim.settle(device, task, outcome);
-    else this.#eim.unqueued(device, eimTransactionId, outcome);
-    return [seqNumber];
-  }
-
-  #errorSigned(
-    device: Device,
-    { euiccPackageErrorDataSigned, euiccSignEPE }: NonNullable<EuiccPackageResult['euiccPackageErrorSigned']>,
-  ): number[] {
-    const { bytes, value } = euiccPackageErrorDataSigned;
-    const { counterValue, eimTransactionId, euiccPackageErrorCode: code } = value;
-    if (value.eimId !== this.#eim.eimId) return this.#reject(device, `the error is for eIM ${value.eimId}`);
-    const task = matching(device, counterValue, eimTransactionId);
-    const why = this.#doubt(device, bytes, euiccSignEPE, task);
-    if (why) return this.#reject(device, why, { counterValue });
-
-    const name = packageErrorName(code);
-    this.#eim.report(device, 'refused', {
-      code,
-      name,
-      by: 'euicc',
-      counterValue,
-      queued: task !== undefined,
-    });
-    const outcome: Outcome = { outcome: 'refused', ok: false, by: 'euicc', code, name };
-    if (!task) this.#eim.unqueued(device, eimTransactionId, outcome);
-    else if (name === 'replayError' && !task.replayed) {
-      // Probably carried out, and the result was lost on the way: ask for stored results before a new counter is used.
-      task.replayed = true;
-      device.tasks.unshift({
-        id: this.#eim.nextTask(),
-        kind: 'recovery',
-        order: { data: { tags: ['packageResults'] } },
-        mode: task.mode,
-      });
-    } else this.#eim.settle(device, task, outcome);
-    return [];
+    return reject(this.#eim, device, 'a download result arrived that nobody ordered');
   }
 
   dataResponse(device: Device, response: IpaEuiccDataResponse): number[] {
@@ -195,11 +85,11 @@ export class Intake {
     let problem: string | undefined;
     if (task) problem = this.#learn(device, data, task);
     const acknowledged = [
-      ...(data.euiccPackageResultList ?? []).flatMap((result) => this.packageResult(device, result)),
+      ...(data.euiccPackageResultList ?? []).flatMap((result) => this.#results.take(device, result)),
       ...(data.notificationsList ?? []).flatMap((notification) => this.notification(device, notification)),
     ];
     if (!task) {
-      this.#reject(device, 'a data response arrived that nobody asked for');
+      reject(this.#eim, device, 'a data response arrived that nobody asked for');
       return acknowledged;
     }
     const shown = IpaEuiccData.show(data);
@@ -223,7 +113,7 @@ export class Intake {
         verifyEuiccChain({ ...chain, cis: this.#eim.ciCertificates });
       } catch (error) {
         if (!isChainProblem(error)) throw error;
-        this.#reject(device, `the certificates are not trusted: ${error.message}`);
+        reject(this.#eim, device, `the certificates are not trusted: ${error.message}`);
         return error.message;
       }
       device.euiccCertificate = euiccCertificate.slice();
@@ -249,7 +139,7 @@ export class Intake {
       device.euiccCertificate,
     );
     if (typeof checked === 'string')
-      return this.#reject(device, `a notification is not believed: ${checked}`);
+      return reject(this.#eim, device, `a notification is not believed: ${checked}`);
     const { seqNumber, event, iccid, data, signature } = checked;
     if (device.notifications.some((known) => known.seqNumber === seqNumber && same(known.data, data))) {
       this.#eim.report(device, 'acknowledged', { seqNumbers: [seqNumber], again: true });
@@ -306,37 +196,6 @@ export class Intake {
       detail,
     });
   }
-
-  /** Why a signed answer is not to be believed. */
-  #doubt(
-    device: Device,
-    data: Uint8Array,
-    signature: Uint8Array,
-    task: Task | undefined,
-  ): string | undefined {
-    if (!device.euiccCertificate) return 'the certificate of the eUICC is not known yet';
-    const sent = task?.request && decode(EuiccPackageRequest, task.request).eimSignature;
-    if (signedByEuicc(device.euiccCertificate, data, signature, device.associationToken, sent))
-      return undefined;
-    return "the eUICC's signature does not verify";
-  }
-
-  #reject(device: Device, why: string, detail: Record<string, unknown> = {}): [] {
-    this.#eim.report(device, 'rejected', { why, ...detail });
-    return [];
-  }
-}
-
-function matching(
-  device: Device,
-  counterValue: number,
-  eimTransactionId: Uint8Array | undefined,
-): Task | undefined {
-  return device.tasks.find(
-    (task) =>
-      task.counterValue === counterValue &&
-      (!eimTransactionId || same(task.eimTransactionId, eimTransactionId)),
-  );
 }
 
 function outstandingData(device: Device, eimTransactionId: Uint8Array | undefined): Task | undefined {
@@ -346,8 +205,4 @@ function outstandingData(device: Device, eimTransactionId: Uint8Array | undefine
       'data' in task.order &&
       (!eimTransactionId || same(task.eimTransactionId, eimTransactionId)),
   );
-}
-
-export function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a !== undefined && b !== undefined && Buffer.compare(a, b) === 0;
 }

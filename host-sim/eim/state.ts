@@ -60,6 +60,20 @@ export interface Device {
   notifications: StoredNotification[];
 }
 
+/** What this eIM knows of a device. JSON-able. */
+export interface DeviceView {
+  eid: string;
+  onboarded: boolean;
+  counterValue: number;
+  associationToken?: number;
+  waiting: number;
+  outstanding: boolean;
+  results: number;
+  notifications: number;
+  /** Milliseconds since 1970. */
+  lastPoll?: number;
+}
+
 interface Whole {
   version: 1;
   nextTask: number;
@@ -134,4 +148,18 @@ export class EimState {
     if (whole?.version !== 1) throw new EimError('state', 'the stored state of the eIM has another version');
     return whole;
   }
+}
+
+export function viewOf(device: Device): DeviceView {
+  return {
+    eid: device.eid,
+    onboarded: device.onboarded,
+    counterValue: device.counterValue,
+    associationToken: device.associationToken,
+    waiting: device.tasks.filter(({ sentAt }) => sentAt === undefined).length,
+    outstanding: device.tasks.some(({ sentAt }) => sentAt !== undefined),
+    results: device.results.length,
+    notifications: device.notifications.length,
+    lastPoll: device.lastPoll,
+  };
 }

@@ -1,6 +1,6 @@
 import type { TimerHandle } from '../../hal/contracts/index.js';
 import type { Clock } from '../clock.js';
-import { same } from './intake.js';
+import { same } from './messages.js';
 import type { Outcome } from './outcome.js';
 
 interface Open {
