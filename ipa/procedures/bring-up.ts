@@ -40,7 +40,7 @@ export async function bringUp(context: IpaContext): Promise<void> {
 async function reachCard(context: IpaContext): Promise<void> {
   const ready = await context.waitSimReady();
   try {
-    await context.openIsdR();
+    await context.openIsdR(ready ? undefined : 1);
   } catch (error) {
     if (ready || !(error instanceof UiccError) || error.code === 'closed') throw error;
     throw new IpaError(

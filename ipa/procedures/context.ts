@@ -213,8 +213,8 @@ export class IpaContext {
    * Reaches the ISD-R: TERMINAL CAPABILITY, channel, SELECT. After a reset the modem reads the card first and refuses
    * for a while, so this is tried several times (at.md §6).
    */
-  async openIsdR(): Promise<void> {
-    const { openAttempts, openPause } = this.settings;
+  async openIsdR(openAttempts = this.settings.openAttempts): Promise<void> {
+    const { openPause } = this.settings;
     for (let attempt = 1; ; attempt++) {
       this.goOn();
       try {

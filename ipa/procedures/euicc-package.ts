@@ -69,8 +69,11 @@ async function load(context: IpaContext, incoming: Incoming): Promise<PackageRes
         if (error.sw === 0x6a80) return PackageFault.invalidPackageFormat;
         return error.sw === 0x6a88 ? PackageFault.unknownPackage : PackageFault.undefinedError;
       }
-      if (error instanceof TlvError && result.length === 0) return PackageFault.undefinedError;
-      if (!(error instanceof UiccError || error instanceof TlvError) || attempt === 2) throw error;
+      if (!(error instanceof UiccError || error instanceof TlvError)) throw error;
+      if (attempt === 2) {
+        if (error instanceof UiccError) throw error;
+        return PackageFault.undefinedError;
+      }
     }
     // The card was reset or the answer was lost on the way: only the eUICC knows whether the package was executed.
     await context.openIsdR();
