@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromBER } from 'asn1js';
@@ -16,10 +16,10 @@ import { writeGetEimPackageRequest } from '../../ipa/esipa/index.js';
 import { MqttLink } from '../../ipa/esipa/mqtt/link.js';
 import type { IpaEvent } from '../../ipa/events.js';
 import { Writer } from '../../ipa/tlv/index.js';
+import { Program, xsIpa } from '../program.js';
 import { describeWith } from '../tools.js';
-import { Mosquitto, Program, passwordLine } from './mosquitto.js';
+import { Mosquitto, passwordLine } from './mosquitto.js';
 
-const COMMAND = 'dist/xs-ipa.js';
 const EID = '89049032123451234512345678901235';
 
 const open: (() => unknown)[] = [];
@@ -29,9 +29,8 @@ afterEach(async () => {
 
 /** The demo's events. No pacing of the serial line and a faster clock: the same messages in less time. */
 async function demo(...options: string[]): Promise<Record<string, unknown>[]> {
-  if (!existsSync(COMMAND)) throw new Error(`${COMMAND} is not there: run "npm run build" first`);
   const fast = ['--baud', '0', '--speed', '5'];
-  const program = new Program(process.execPath, [COMMAND, 'demo', '--json', ...fast, ...options]);
+  const program = xsIpa('demo', '--json', ...fast, ...options);
   open.push(() => program.stop());
   const code = await program.ended();
   expect(code, program.lines.slice(-3).join('\n')).toBe(0);
