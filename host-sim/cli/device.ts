@@ -11,7 +11,7 @@ import type { TraceEvent } from '../events.js';
 import { personalityByName } from '../modem/index.js';
 import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder } from './folder.js';
-import { collect, configurationBytes, seconds, topicPrefixes, UsageError, whole } from './operands.js';
+import { collect, configurationBytes, seconds, speed, topicPrefixes, UsageError, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
 import { brokerListens, defaultBroker, noModem } from './reach.js';
 import { simulateCard } from './simulation.js';
@@ -33,6 +33,7 @@ interface DeviceOptions extends OutputOptions {
   personality?: string;
   baud?: number;
   pollInterval: number;
+  speed?: number;
   once?: boolean;
   maxResponse?: number;
   blockSize?: number;
@@ -66,6 +67,7 @@ export function registerDevice(program: Command, output: (options: OutputOptions
     .option('--quirks <name>', 'row of the table of modem quirks, instead of what the modem says of itself')
     .option('--personality <name>', 'kind of simulated modem (see `xs-ipa modem --help`)')
     .option('--baud <rate>', 'speed of the serial line', whole(0, 10_000_000))
+    .option('--speed <factor>', 'with --modem sim: how much faster than real time everything runs', speed)
     .option('--poll-interval <seconds>', 'between two polls of an eIM', seconds, 10_000)
     .option('--once', 'end when there is nothing left to do, with status 0')
     .option('--max-response <bytes>', 'most bytes to ask of the card at once', whole(1, 256))
@@ -87,8 +89,8 @@ export function registerDevice(program: Command, output: (options: OutputOptions
 class Device {
   readonly #options: DeviceOptions;
   readonly #output: Output;
-  readonly #clock = new RealClock();
-  readonly #trace = new Trace(this.#clock);
+  readonly #clock: RealClock;
+  readonly #trace: Trace;
   #ipad!: Ipad;
   #eid = '';
   /** Why the run ends with an error. */
@@ -100,6 +102,8 @@ class Device {
   constructor(options: DeviceOptions, output: Output) {
     this.#options = options;
     this.#output = output;
+    this.#clock = new RealClock(options.speed);
+    this.#trace = new Trace(this.#clock);
     this.#trace.subscribe((event) => output.event(event));
     this.#trace.subscribe((event) => this.#take(event));
   }
@@ -114,8 +118,8 @@ class Device {
     const simulated = options.modem === 'sim';
     const { personality, baud } = options;
     if (personality !== undefined) personalityByName(personality);
-    if (!simulated && (options.personality || options.pki)) {
-      throw new UsageError('--personality and --pki belong to the simulated modem and its eUICC');
+    if (!simulated && (personality ?? options.pki ?? options.speed) !== undefined) {
+      throw new UsageError('--personality, --pki and --speed belong to the simulated modem and its eUICC');
     }
     const prefixes = topicPrefixes(options.topics);
     const fromEim = /^https?:/.test(options.eimConfiguration ?? '');

@@ -81,14 +81,14 @@ export class StateFolder {
   }
 
   /**
-   * The eIM `eimId` of the certificates; without a name the only one there is. In this folder's own `pki/` one that is
-   * missing is made.
+   * The eIM `eimId` of the certificates; without a name the only one there is, or in this folder's own `pki/` the first
+   * one. There an eIM that is missing is made.
    * @throws UsageError
    */
   eim(output: Output, pki: Pki, dir: string | undefined, { eimId, fqdn }: EimNames): EimCredentials {
     const path = dir ?? this.file('pki');
     const ids = pki.eims.map((eim) => eim.eimId);
-    if (eimId === undefined && pki.eims.length !== 1) {
+    if (eimId === undefined && pki.eims.length !== 1 && (dir !== undefined || pki.eims.length === 0)) {
       const hint =
         ids.length > 0 ? `choose one of ${ids.join(', ')} with --eim-id` : 'make one with --eim-id';
       throw new UsageError(`${path} has ${ids.length} eIMs: ${hint}`);

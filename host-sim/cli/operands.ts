@@ -21,6 +21,15 @@ export function seconds(text: string): number {
   return value * 1000;
 }
 
+/** How many times faster than real time. */
+export function speed(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && value <= 1000)) {
+    throw new InvalidArgumentError('A number above 0, at most 1000, is needed.');
+  }
+  return value;
+}
+
 /** A whole number between `least` and `most`. */
 export function whole(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -3,6 +3,7 @@ import { XsIpaError } from '../../hal/contracts/index.js';
 import { Asn1Error, hex, NotificationEventNames, PprNames } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
 import type { ProfileSeed } from '../euicc/index.js';
+import { saveState } from '../euicc/state.js';
 import { personalityByName } from '../modem/index.js';
 import type { Trace } from '../trace/index.js';
 import type { StateFolder } from './folder.js';
@@ -48,6 +49,8 @@ export async function simulateCard(folder: StateFolder, output: Output, options:
         es10c,
         profiles: seeds,
       });
+      // A new card is there from now on, with the profiles it was made with.
+      if (!store.load()) store.save(saveState(world.euicc.state));
       return { ...world, eid: hex(pki.euicc.eid) };
     } catch (error) {
       const wrong = error instanceof Asn1Error || (error instanceof XsIpaError && error.code === 'cardSeed');
