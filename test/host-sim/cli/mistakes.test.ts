@@ -95,8 +95,10 @@ describe('mistakes of users', () => {
     ['an unknown option', () => ['device', '--frob'], /unknown option '--frob'/],
   ];
 
-  it.concurrent.each(cases)('%s', async (_name, args, says) => {
-    const { status, stdout, stderr } = await shell.run(...args());
+  it.concurrent.each(cases)('%s', async (name, args, says) => {
+    // A folder for each that keeps something, so that they can run side by side.
+    const keeps = ['device', 'modem', 'serve'].some((command) => args().slice(0, 2).includes(command));
+    const { status, stdout, stderr } = await shell.run(...args(), ...(keeps ? ['--state', name] : []));
     expect(stderr.replaceAll('\n', ' ')).toMatch(says);
     expect(stderr).not.toMatch(/^ +at /m);
     expect(status).toBe(1);
