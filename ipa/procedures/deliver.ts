@@ -177,7 +177,14 @@ export async function deliverNotifications(context: IpaContext, session: EimSess
     const list = await context.onCard(() => optional(() => retrieveNotification(context.es10, seqNumber)));
     if (!list?.is(0xa0) || list.length === 0) continue;
     context.enter('delivering');
-    writeHandleNotification(context.message, list.element);
+    try {
+      writeHandleNotification(context.message, list.element);
+    } catch (error) {
+      if (!(error instanceof TlvError)) throw error;
+      kept = true;
+      context.fail('HandleNotification', error);
+      continue;
+    }
     const answer = dispatch(
       await session.link.exchange(context.message.bytes, (bytes) => {
         const incoming = dispatch(bytes);

@@ -90,14 +90,16 @@ async function load(context: IpaContext, incoming: Incoming): Promise<PackageRes
 
 /**
  * The notifications that a profile change made travel with the result where they fit (procedures.md §4, steps 9 and 10).
- * @returns how many do
+ * @returns how many have to be acknowledged with it, so that nothing is left; Infinity when they stay behind
  */
 async function writeResultWithNotifications(
   context: IpaContext,
   reply: Reply,
   result: PackageResult,
 ): Promise<number> {
+  let left = 0;
   if (result.notifies) {
+    left = Number.POSITIVE_INFINITY;
     try {
       const list = await context.onCard(() => retrieveNotificationsList(context.es10));
       if (list.is(0xa0) && list.length > 0) {
@@ -106,6 +108,7 @@ async function writeResultWithNotifications(
         for (list.enter(); list.next(); ) count++;
         return count;
       }
+      left = 0;
     } catch (error) {
       // Too many for one message, or not readable now: they are delivered one by one afterwards.
       if (!(error instanceof TlvError || error instanceof Es10Error || error instanceof IpaError))
@@ -113,7 +116,7 @@ async function writeResultWithNotifications(
     }
   }
   writeResult(context, reply);
-  return 0;
+  return left;
 }
 
 /** Sends context.message as the answer to a package, by BF50 or BF4E, and settles what the eIM acknowledges. */

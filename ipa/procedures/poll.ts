@@ -57,6 +57,7 @@ export async function inject(
 ): Promise<void> {
   const incoming = dispatch(message);
   if (incoming.kind === 'acknowledgements') {
+    context.enter('executing');
     const seqNumbers = acknowledged(incoming);
     await removeAcknowledged(context, session, seqNumbers);
     session.awaiting = session.awaiting.filter((delivery) => !context.settle(session, delivery, seqNumbers));

@@ -197,6 +197,8 @@ export class World {
   /** ES10 and channel commands of the IPA, as it means them. */
   apdus = 0;
 
+  #provided: Uint8Array | undefined;
+
   private constructor(options: WorldOptions, pki: Pki) {
     this.options = options;
     this.pki = pki;
@@ -283,7 +285,7 @@ export class World {
       observe,
     });
     const provided =
-      options.associated === false || options.from !== undefined ? undefined : this.eim.configuration();
+      options.associated === false || options.from !== undefined ? undefined : this.#configuration();
     const initialEim = options.initialEim ?? provided;
     this.ipad = new Ipad({
       modem,
@@ -322,6 +324,12 @@ export class World {
     this.running = this.ipad.run().catch((error: unknown) => {
       if (life.alive) this.failure = error;
     });
+  }
+
+  /** The same at every start: it tells the eIM that the association begins anew. */
+  #configuration(): Uint8Array {
+    this.#provided ??= this.eim.configuration();
+    return this.#provided;
   }
 
   /** Only the IPA dies; modem and card know nothing of it. */

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { hex } from '../../../host-sim/asn1/index.js';
+import { ALPHA, BETA, EID, World, type WorldOptions } from '../../support/world.js';
+
+async function withTwo(options: WorldOptions = {}): Promise<World> {
+  const world = await World.idle({ eims: 2, ...options });
+  const added = await world.order({ eco: [{ op: 'addEim', eim: hex(world.eims[1].configuration()) }] });
+  if (added.outcome === 'verified') world.eims[1].eim.setToken(EID, added.results[0].associationToken);
+  await world.until(
+    () => world.eims[1].eim.devices()[0]?.onboarded && world.ipad.state === 'idle',
+    'the second eIM',
+  );
+  return world;
+}
+
+describe('several eIMs', () => {
+  it('each gets its own results', async () => {
+    const world = await withTwo();
+    expect(await world.order({ psmo: [{ op: 'listProfileInfo' }] }, { by: 1 })).toMatchObject({ ok: true });
+    expect(await world.order({ psmo: [{ op: 'enable', iccid: BETA }] }, { by: 1 })).toMatchObject({
+      ok: true,
+    });
+    expect(await world.order({ psmo: [{ op: 'enable', iccid: ALPHA }] }, { by: 0 })).toMatchObject({
+      ok: true,
+    });
+    expect([world.euicc.results, world.euicc.notifications]).toEqual([[], []]);
+    expect(world.count('rejected')).toBe(0);
+    await world.stop();
+  });
+
+  it.each([0, 1])('number %i is unreachable, the other one works', async (dead) => {
+    const world = await withTwo();
+    const other = 1 - dead;
+    world.eims[dead].stop();
+    const since = world.clock.ticks;
+    const outcome = world.eims[other].order({ psmo: [{ op: 'enable', iccid: BETA }] });
+    world.ipad.poll();
+    expect(await world.wait(outcome)).toMatchObject({ ok: true });
+    expect(world.clock.ticks - since).toBeLessThan(200_000);
+    await world.until(
+      () => world.euicc.results.length + world.euicc.notifications.length === 0,
+      'everything delivered',
+    );
+    // Its back-off does not make the other one be polled more often.
+    const prefix = `${world.eims[other].prefix}/`;
+    const polls = () =>
+      world.broker.published.filter(({ topic, payload }) => topic.startsWith(prefix) && payload[1] === 0x4f)
+        .length;
+    const before = polls();
+    await world.pass(1_800_000);
+    expect(polls() - before).toBeLessThanOrEqual(1);
+    expect(world.of('failure').every(({ where }) => where === 'link')).toBe(true);
+    // And it is served again when it is back, with what was queued meanwhile.
+    world.eims[dead].start();
+    expect(await world.wait(world.eims[dead].order({ psmo: [{ op: 'listProfileInfo' }] }))).toMatchObject({
+      ok: true,
+    });
+    await world.until(() => world.ipad.state === 'idle', 'idle');
+    await world.stop();
+  });
+
+  it('an eIM that is added while its result cannot be delivered is served afterwards', async () => {
+    const world = await World.idle({ eims: 2 });
+    const added = world.eim.order({ eco: [{ op: 'addEim', eim: hex(world.eims[1].configuration()) }] });
+    world.eim.onMessage = (stage, payload) => {
+      if (stage === 'before' && payload[1] === 0x50) world.eim.stop();
+    };
+    world.ipad.poll();
+    await world.until(() => world.euicc.eims.length === 2, 'addEim');
+    await world.pass(200_000);
+    world.eim.onMessage = undefined;
+    world.eim.start();
+    void added;
+    await world.until(
+      () => world.eims[1].eim.devices()[0].lastPoll !== undefined,
+      'the second eIM is polled',
+    );
+    expect(world.euicc.results).toEqual([]);
+    await world.stop();
+  });
+});
