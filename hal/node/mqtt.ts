@@ -128,6 +128,10 @@ export class NodeMqttClient implements MqttClient {
     }
     const publishing = this.#publishing;
     if (!publishing) throw new XsIpaError('badWrite', 'a further piece without a PUBLISH that it belongs to');
+    if (publishing.length + bytes.length > publishing.bytes.length) {
+      this.#publishing = undefined;
+      throw new XsIpaError('badWrite', `more than the ${publishing.bytes.length} bytes that were announced`);
+    }
     publishing.bytes.set(bytes, publishing.length);
     publishing.length += bytes.length;
     if (publishing.length === publishing.bytes.length) {
