@@ -13,7 +13,7 @@ import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder } from './folder.js';
 import { collect, configurationBytes, seconds, speed, topicPrefixes, UsageError, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
-import { brokerListens, defaultBroker, noModem } from './reach.js';
+import { brokerAnswers, defaultBroker, noModem } from './reach.js';
 import { simulateCard } from './simulation.js';
 import { createIpad } from './world.js';
 
@@ -127,7 +127,7 @@ class Device {
     const initialEim = given !== undefined && !fromEim ? configurationBytes(given) : undefined;
     const serial = simulated ? undefined : this.#serial();
     const broker = this.#broker();
-    await brokerListens(broker.url, this.#output);
+    await brokerAnswers(broker, this.#output);
 
     const folder = new StateFolder(state);
     folder.lock(simulated ? 'card' : 'ipa', simulated ? 'the virtual eUICC' : "the IPA's state");

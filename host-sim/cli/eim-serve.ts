@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
 import { XsIpaError } from '../../hal/contracts/index.js';
+import { mqttConfiguration } from '../../hal/node/mqtt.js';
 import { hex } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
 import {
@@ -17,7 +18,7 @@ import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder, secureRandom } from './folder.js';
 import { collect, eid, readBytes, topicPrefixes, topicsOf, UsageError, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
-import { brokerListens, defaultBroker } from './reach.js';
+import { defaultBroker } from './reach.js';
 
 interface ServeOptions extends OutputOptions {
   state: string;
@@ -89,7 +90,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const embedded = options.broker === undefined;
   checkTls(options, embedded);
   topicPrefixes([prefix]);
-  if (options.broker !== undefined) await brokerListens(options.broker, output);
+  if (options.broker !== undefined) mqttConfiguration({ url: options.broker });
   const trusted = options.trust.map(readCi);
   const clock = new RealClock();
   const trace = new Trace(clock);
@@ -129,7 +130,12 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     onProblem: ({ code, message }) =>
       trace.emit('eim', { event: 'failure', where: 'broker', code, detail: message }),
   });
-  await output.during(`connecting to ${url}`, link.open());
+  await output.during(`connecting to ${url}`, link.open()).catch((error: unknown) => {
+    if (!(error instanceof EimError)) throw error;
+    throw new XsIpaError(error.code, `${error.message}; check --broker and the options for it`, {
+      cause: error,
+    });
+  });
   const shown = { brokerUrl: url, topics, eid: hex(pki.euicc.eid) };
   const control = await serveControl({
     eim,
@@ -148,7 +154,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
 }
 
 function announce(
-  { pki, state, topics: prefix, user }: ServeOptions,
+  { pki, state, topics: prefix, user, tlsCert, tlsCa }: ServeOptions,
   output: Output,
   { eimId, eimFqdn }: EimCredentials,
   shown: {
@@ -164,6 +170,8 @@ function announce(
   else if (state !== defaultState) words.push(`--pki ${new StateFolder(state).file('pki')}`);
   if (brokerUrl !== defaultBroker) words.push(`--broker ${brokerUrl}`);
   if (prefix !== undefined) words.push(`--topics ${prefix}`);
+  if (tlsCert !== undefined) words.push('--ca …');
+  if (tlsCa !== undefined) words.push('--cert … --key …');
   if (user !== undefined) words.push(`--user ${user} --password …`);
   words.push(`--eim-configuration ${controlUrl}`);
   const eim = controlUrl === `http://127.0.0.1:${defaultControlPort}` ? '' : ` --eim ${controlUrl}`;

@@ -1,33 +1,61 @@
-import { connect } from 'node:net';
+import { connect as mqttConnect } from 'mqtt';
 import { XsIpaError } from '../../hal/contracts/index.js';
-import { mqttConfiguration } from '../../hal/node/mqtt.js';
+import { type BrokerOptions, mqttConfiguration } from '../../hal/node/mqtt.js';
 import type { Output } from './output.js';
 
 export const defaultBroker = 'mqtt://127.0.0.1:1883';
 
+/** CONNACK codes that may be meant for the client id of this trial only: identifier rejected, not authorized. */
+const idRefused: readonly unknown[] = [2, 5];
+
 /**
- * A broker that goes away later is waited for; one that is not there at the start is most likely a wrong address.
+ * A trial connection, with an id of its own so that the device's session is left alone. A broker that goes away later is
+ * waited for; one that is not there at the start, or lets nobody in, is most likely a mistake in the options.
  * @throws XsIpaError saying what to do
  */
-export async function brokerListens(url: string, output: Output): Promise<void> {
-  const { host, port = 1883 } = mqttConfiguration({ url });
-  const attempt = new Promise<void>((resolve, reject) => {
-    const socket = connect({ host, port, timeout: 10_000 });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.once('timeout', () => socket.destroy(new Error('no answer within 10 s')));
-    socket.once('error', reject);
+export async function brokerAnswers(options: BrokerOptions, output: Output): Promise<void> {
+  const { url } = options;
+  const { host, port, user, password, secure, ca, cert, key } = mqttConfiguration(options);
+  const client = mqttConnect({
+    protocol: secure ? 'mqtts' : 'mqtt',
+    host,
+    port,
+    username: user,
+    password,
+    ca: ca as Buffer | undefined,
+    cert: cert as Buffer | undefined,
+    key: key as Buffer | undefined,
+    clientId: `xs-ipa-trial-${process.pid}`,
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+    connectTimeout: 10_000,
+  });
+  const answer = new Promise<void>((resolve, reject) => {
+    client.once('connect', () => resolve());
+    client.on('error', reject);
+    client.once('close', () => reject(new Error('it closed the connection; is it a port for TLS, or not?')));
   });
   try {
-    await output.during(`connecting to ${url}`, attempt);
+    await output.during(`connecting to ${url}`, answer);
   } catch (cause) {
+    const { code } = cause as { code?: unknown };
+    if (idRefused.includes(code)) {
+      output.note(
+        `the broker ${url} refuses a trial connection: ${(cause as Error).message}; check --user and --password`,
+      );
+      return;
+    }
     const hint =
       url === defaultBroker
         ? 'start `xs-ipa eim serve`, which brings a broker, or name yours with --broker'
-        : 'check --broker, or start the broker';
-    throw new XsIpaError('noBroker', `no broker at ${url}: ${whyNot(cause as Error)}; ${hint}`, { cause });
+        : 'check --broker and the options for it, or start the broker';
+    throw new XsIpaError(
+      'noBroker',
+      `no connection to the broker ${url}: ${whyNot(cause as Error)}; ${hint}`,
+      { cause },
+    );
+  } finally {
+    await client.endAsync(true);
   }
 }
 
@@ -39,8 +67,10 @@ export function noModem(where: string, reason: string): XsIpaError {
   return new XsIpaError('noModem', `no modem at ${where}: ${reason.replace(/^(Error: )+/, '')}; ${hint}`);
 }
 
-function whyNot(error: NodeJS.ErrnoException): string {
+function whyNot(error: NodeJS.ErrnoException & { reason?: string }): string {
   if (error.code === 'ECONNREFUSED') return 'nothing listens there';
   if (error.code === 'ENOTFOUND') return 'the name is unknown';
+  // Of OpenSSL: the message has line numbers of its source.
+  if (error.reason) return error.reason;
   return error.message || String(error.code);
 }

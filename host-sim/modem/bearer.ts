@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { isRegistered } from '../../hal/contracts/index.js';
@@ -39,7 +39,9 @@ export class Bearer {
   open(target: StreamTarget): Duplex {
     if (!this.#modem.registered) return dead();
     const { host, port, tls } = target;
-    const stream = tls ? connectTls({ host, port, servername: host, ...tls }) : connect({ host, port });
+    const stream = tls
+      ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }), ...tls })
+      : connect({ host, port });
     stream.setNoDelay(true);
     this.#open.add(stream);
     stream.on('close', () => this.#open.delete(stream));
