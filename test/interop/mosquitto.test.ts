@@ -180,6 +180,7 @@ describeWith(['mosquitto'], 'MQTT over TLS with Mosquitto', (tools) => {
 
   async function start(): Promise<Mosquitto> {
     folder = mkdtempSync(join(tmpdir(), 'xs-ipa-tls-'));
+    open.push(() => rmSync(folder, { recursive: true }));
     const write = (name: string, text: string) => {
       const path = join(folder, name);
       writeFileSync(path, text, { mode: 0o600 });
@@ -208,10 +209,7 @@ describeWith(['mosquitto'], 'MQTT over TLS with Mosquitto', (tools) => {
         passwords: passwordLine('device', 'secret') + passwordLine('eim', 'another'),
       },
     );
-    open.push(async () => {
-      await broker.stop();
-      rmSync(folder, { recursive: true });
-    });
+    open.push(() => broker.stop());
     return broker;
   }
 
