@@ -5,7 +5,7 @@ import {
   type Platform,
   UiccError,
 } from '../../hal/contracts/index.js';
-import { IpaError } from '../error.js';
+import { Es10Error, IpaError } from '../error.js';
 import type { EimConfiguration } from '../es10/index.js';
 import { Es10, type EuiccCapabilities, ISD_R } from '../es10/index.js';
 import type { EsipaLink } from '../esipa/index.js';
@@ -230,12 +230,15 @@ export class IpaContext {
     }
   }
 
-  /** Runs something that may be repeated safely; when the card was reset meanwhile, opens the channel and repeats it once. */
+  /**
+   * Runs something that may be repeated safely; when the card was reset or the ISD-R deselected meanwhile, opens the
+   * channel and repeats it once.
+   */
   async onCard<T>(operation: () => Promise<T>): Promise<T> {
     try {
       return await operation();
     } catch (error) {
-      if (!(error instanceof UiccError) || error.code !== 'channelLost') throw error;
+      if (!isChannelGone(error)) throw error;
     }
     await this.openIsdR();
     return operation();
@@ -282,4 +285,13 @@ export class IpaContext {
     session.handled.push(eimTransactionId.slice());
     if (session.handled.length > 4) session.handled.shift();
   }
+}
+
+/**
+ * Is the ISD-R no longer behind our channel? 6D00 and 6E00 come from another application: where a modem has only the basic
+ * channel, its own commands select there too (at.md §4). Some cards mean "no such function" by it, so it proves nothing.
+ */
+export function isChannelGone(error: unknown): boolean {
+  if (error instanceof Es10Error) return error.sw === 0x6d00 || error.sw === 0x6e00;
+  return error instanceof UiccError && error.code === 'channelLost';
 }

@@ -83,7 +83,7 @@ export async function answerDataRequest(
   if (request === 'invalid') {
     writeFault(message, reply, eid, PackageFault.invalidPackageFormat, incoming.eimTransactionId);
   } else {
-    const code = await context.onCard(() => tryCollect(context, session, incoming, request, reply));
+    const code = await tryCollect(context, session, incoming, request, reply);
     if (code !== 0) writeDataError(message, reply, eid, code, incoming.eimTransactionId);
   }
   context.es10.release();
@@ -101,7 +101,7 @@ async function tryCollect(
   reply: Reply,
 ): Promise<number> {
   try {
-    return await collect(context, session, incoming, request, reply);
+    return await context.onCard(() => collect(context, session, incoming, request, reply));
   } catch (error) {
     if (!(error instanceof TlvError || error instanceof Es10Error || error instanceof IpaError)) throw error;
     context.fail('IpaEuiccDataRequest', error);

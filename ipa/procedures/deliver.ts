@@ -109,7 +109,7 @@ export async function deliverResults(
 ): Promise<void> {
   const refused: number[] = [];
   for (;;) {
-    const next = await context.onCard(() => oldestResult(context, session, refused));
+    const next = await oldestResult(context, session, refused);
     if (!next) break;
     if (next.notifies) noteStateChange(context, changes, session.configuration.eimId);
     // Whoever loaded the package may have died before the card was reset; then the change is not effective yet.
@@ -138,15 +138,14 @@ async function oldestResult(
   const { es10, message, result } = context;
   let oldest = Number.POSITIVE_INFINITY;
   result.clear();
-  const passedOver = await optional(() =>
-    eachStoredResult(es10, message, (stored) => {
-      const found = readStored(stored);
-      if (!found?.eimId || utf8(found.eimId) !== session.configuration.eimId) return;
-      if (found.seqNumber >= oldest || except.includes(found.seqNumber)) return;
-      oldest = found.seqNumber;
-      result.clear().write(stored);
-    }),
-  );
+  const keepOldest = (stored: Uint8Array): void => {
+    const found = readStored(stored);
+    if (!found?.eimId || utf8(found.eimId) !== session.configuration.eimId) return;
+    if (found.seqNumber >= oldest || except.includes(found.seqNumber)) return;
+    oldest = found.seqNumber;
+    result.clear().write(stored);
+  };
+  const passedOver = await optional(() => context.onCard(() => eachStoredResult(es10, message, keepOldest)));
   if (passedOver) {
     const { messageLimit } = context.settings;
     const detail = `${passedOver} stored results are longer than messageLimit (${messageLimit}); raise it`;
@@ -171,10 +170,10 @@ export function readStored(stored: Uint8Array): PackageResult | undefined {
  * One that is refused stays and does not hold up the others.
  */
 export async function deliverNotifications(context: IpaContext, session: EimSession): Promise<void> {
-  const pending = (await context.onCard(() => optional(() => listNotifications(context.es10)))) ?? [];
+  const pending = (await optional(() => context.onCard(() => listNotifications(context.es10)))) ?? [];
   let kept = false;
   for (const seqNumber of pending) {
-    const list = await context.onCard(() => optional(() => retrieveNotification(context.es10, seqNumber)));
+    const list = await optional(() => context.onCard(() => retrieveNotification(context.es10, seqNumber)));
     if (!list?.is(0xa0) || list.length === 0) continue;
     context.enter('delivering');
     try {

@@ -9,7 +9,7 @@ import {
 } from '../es10/index.js';
 import { type Incoming, PackageFault, type Reply, writeFault } from '../esipa/index.js';
 import { equal, TlvError } from '../tlv/index.js';
-import type { Delivery, EimSession, IpaContext } from './context.js';
+import { type Delivery, type EimSession, type IpaContext, isChannelGone } from './context.js';
 import { noteStateChange, provideResult, readStored, writeResult } from './deliver.js';
 import { followProfileChange } from './profile-switch.js';
 import type { StateChanges } from './state-change.js';
@@ -65,11 +65,12 @@ async function load(context: IpaContext, incoming: Incoming): Promise<PackageRes
       await loadEuiccPackage(es10, incoming.body!, result);
       return readPackageResult(result.bytes);
     } catch (error) {
-      if (error instanceof Es10Error) {
+      const again = attempt === 1 && isChannelGone(error);
+      if (error instanceof Es10Error && !again) {
         if (error.sw === 0x6a80) return PackageFault.invalidPackageFormat;
         return error.sw === 0x6a88 ? PackageFault.unknownPackage : PackageFault.undefinedError;
       }
-      if (!(error instanceof UiccError || error instanceof TlvError)) throw error;
+      if (!(again || error instanceof UiccError || error instanceof TlvError)) throw error;
       if (attempt === 2) {
         if (error instanceof UiccError) throw error;
         return PackageFault.undefinedError;

@@ -3,6 +3,7 @@ import {
   type MqttConfiguration,
   MqttOperation,
   type MqttReadableOptions,
+  type MqttWriteOptions,
   type Timer,
   type TimerHandle,
 } from '../../../hal/contracts/index.js';
@@ -87,13 +88,12 @@ export class MqttConnection {
 
   /** The first piece of a PUBLISH of `byteLength` bytes, QoS 1. */
   publish(piece: Uint8Array, topic: string, id: number, byteLength: number, duplicate: boolean): void {
-    const operation = MqttOperation.PUBLISH;
-    this.writable = this.#client!.write(piece, { operation, id, topic, QoS: 1, byteLength, duplicate });
+    this.#write(piece, { operation: MqttOperation.PUBLISH, id, topic, QoS: 1, byteLength, duplicate });
   }
 
   /** A further piece of it. */
   publishMore(piece: Uint8Array): void {
-    this.writable = this.#client!.write(piece);
+    this.#write(piece);
   }
 
   read(into: Uint8Array): number {
@@ -130,11 +130,20 @@ export class MqttConnection {
     // Always: a broker that lost the session would otherwise swallow every answer.
     this.#subscribing = this.nextId();
     const items = [{ topic, QoS: 1 as const }];
-    this.writable = this.#client!.write(undefined, {
-      operation: MqttOperation.SUBSCRIBE,
-      id: this.#subscribing,
-      items,
-    });
+    this.#write(undefined, { operation: MqttOperation.SUBSCRIBE, id: this.#subscribing, items });
+  }
+
+  /** The connection may break while it is written to. */
+  #write(data: Uint8Array | undefined, options?: MqttWriteOptions): void {
+    const client = this.#client;
+    if (!client) return;
+    let writable = 0;
+    try {
+      writable = client.write(data, options);
+    } catch (error) {
+      if (this.#client === client) this.#lost(describe(error));
+    }
+    this.writable = this.#client === client ? writable : 0;
   }
 
   #onControl(operation: number, id: number | undefined, payload: readonly number[] | undefined): void {
