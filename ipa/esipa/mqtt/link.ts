@@ -70,6 +70,8 @@ export class MqttLink implements EsipaLink {
   #incoming: Writer;
   #answer: Writer;
   #receiving = false;
+  /** Whole length of the message being received. */
+  #byteLength: number | undefined;
   #closed = false;
   #exchange: Exchange | undefined;
   readonly #handovers: Handover[] = [];
@@ -234,6 +236,7 @@ export class MqttLink implements EsipaLink {
   #readable(count: number, { topic, byteLength, more }: MqttReadableOptions): void {
     if (topic !== undefined) {
       this.#incoming.clear();
+      this.#byteLength = byteLength;
       this.#receiving = topic === this.#toIpa;
       if (!this.#receiving) this.#drop(0, 'foreignTopic');
     }
@@ -243,7 +246,7 @@ export class MqttLink implements EsipaLink {
       );
       if (got <= 0) break;
       left -= got;
-      if (this.#receiving) this.#collect(this.#piece.subarray(0, got), byteLength);
+      if (this.#receiving) this.#collect(this.#piece.subarray(0, got));
     }
     if (!more && this.#receiving) {
       this.#receiving = false;
@@ -251,14 +254,15 @@ export class MqttLink implements EsipaLink {
     }
   }
 
-  #collect(piece: Uint8Array, byteLength: number | undefined): void {
+  #collect(piece: Uint8Array): void {
     try {
       this.#incoming.write(piece);
     } catch (error) {
       if (!(error instanceof TlvError)) throw error;
       // The rest of it is read and thrown away: the eIM sends it again or gives up, the connection stays usable.
       this.#receiving = false;
-      this.#drop(0, `tooLong${byteLength === undefined ? '' : ` (${byteLength} bytes)`}`);
+      const length = this.#byteLength;
+      this.#drop(0, `tooLong${length === undefined ? '' : ` (${length} bytes)`}`);
     }
   }
 
