@@ -25,8 +25,7 @@ export type CardHappening =
   /** detail: seqNumber, event, iccid */
   | 'notificationCreated'
   | 'notificationRemoved'
-  | 'eimAssociated'
-  | 'powerCut';
+  | 'eimAssociated';
 
 export type ModemHappening = 'refresh' | 'simOff' | 'simOn' | 'searching' | 'registered' | 'lost' | 'fault';
 

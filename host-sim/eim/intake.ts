@@ -1,9 +1,9 @@
 import {
   type EimPackageResult,
   EimPackageResultErrorNames,
-  hex,
   IpaEuiccData,
   IpaEuiccDataResponse,
+  iccidDigits,
   type PendingNotification,
 } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
@@ -146,7 +146,11 @@ export class Intake {
       return [seqNumber];
     }
     device.notifications.push({ seqNumber, data: data.slice(), signature: signature.slice(), at: clock.now });
-    this.#eim.report(device, 'notification', { seqNumber, event, ...(iccid && { iccid: hex(iccid) }) });
+    this.#eim.report(device, 'notification', {
+      seqNumber,
+      event,
+      ...(iccid && { iccid: iccidDigits(iccid) }),
+    });
     return [seqNumber];
   }
 
