@@ -135,12 +135,11 @@ function cardLines(view: CardView): string[] {
     lines.push(...table([['EIM', 'FQDN', 'TOKEN'], ...rows]));
   }
   lines.push('');
-  if (notifications.length === 0) lines.push('no notification waits');
+  if (notifications.length === 0) lines.push('notifications that wait: none');
   else {
     const rows = notifications.map((one) => [String(one.seqNumber), one.event, one.iccid ?? '', one.address]);
     lines.push(...table([['NOTIFICATION', 'EVENT', 'ICCID', 'FOR'], ...rows]));
   }
-  if (results !== undefined)
-    lines.push(results === 0 ? 'no package result waits' : `${results} package results wait`);
+  if (results !== undefined) lines.push(`package results that wait: ${results || 'none'}`);
   return lines;
 }
