@@ -4,7 +4,7 @@ import { BETA, World } from '../../support/world.js';
 describe('stop()', () => {
   it('before and during bring-up, poll, switch and delivery: it ends soon and leaves nothing behind', async () => {
     const states = new Set<string>();
-    for (let steps = 0; steps < 420; steps += 6) {
+    for (let steps = 0; !states.has('idle'); steps += 8) {
       const world = await World.make();
       void world.eim.order({ psmo: [{ op: 'enable', iccid: BETA }] });
       world.startIpa();
