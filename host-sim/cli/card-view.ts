@@ -9,7 +9,6 @@ import {
   getProfilesInfo,
   ISD_R,
 } from '../../ipa/es10/index.js';
-import type { Cursor } from '../../ipa/tlv/index.js';
 import {
   decode,
   EuiccConfiguredAddressesResponse,
@@ -90,7 +89,7 @@ function shortInfo(info: EuiccInfo2): CardView['info'] {
 }
 
 async function profiles(es10: Es10): Promise<Record<string, unknown>[]> {
-  const read = (answer: Cursor) => {
+  const read = (answer: { readonly element: Uint8Array }) => {
     const shown = ProfileInfoListResponse.show(decode(ProfileInfoListResponse, answer.element));
     return (shown as { profileInfoListOk?: Record<string, unknown>[] }).profileInfoListOk;
   };

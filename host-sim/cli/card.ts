@@ -37,7 +37,7 @@ export function registerCard(program: Command, output: (options: OutputOptions) 
     .option('--access <way>', 'way to the card: auto, csim or cgla', 'auto')
     .option('--quirks <name>', 'row of the table of modem quirks, instead of what the modem says of itself')
     .option('--baud <rate>', 'speed of the tty', whole(1, 10_000_000))
-    .option('--timeout <seconds>', 'how long the card may take to be ready', seconds, 30_000)
+    .option('--timeout <seconds>', 'how long the card may take to be ready', seconds, 30)
     .option('--json', 'as one JSON object')
     .action(async (options: ShowOptions) => show(options, output(options)));
 }
@@ -87,8 +87,8 @@ async function fromModem(options: ShowOptions, output: Output): Promise<CardView
   });
   const read = async (): Promise<CardView> => {
     const identity = await modem.start();
-    if (!(await modem.waitSimReady(timeout))) {
-      throw new UsageError(`the modem at ${where} reports no usable card within ${timeout / 1000} s`);
+    if (!(await modem.waitSimReady(timeout * 1000))) {
+      throw new UsageError(`the modem at ${where} reports no usable card within ${timeout} s`);
     }
     const { manufacturer, model, revision, access, quirks } = identity;
     return { ...(await readCard(modem.uicc)), modem: { manufacturer, model, revision, access, quirks } };

@@ -68,7 +68,7 @@ export function registerDevice(program: Command, output: (options: OutputOptions
     .option('--personality <name>', 'kind of simulated modem (see `xs-ipa modem --help`)')
     .option('--baud <rate>', 'speed of the serial line', whole(0, 10_000_000))
     .option('--speed <factor>', 'with --modem sim: how much faster than real time everything runs', speed)
-    .option('--poll-interval <seconds>', 'between two polls of an eIM', seconds, 10_000)
+    .option('--poll-interval <seconds>', 'between two polls of an eIM', seconds, 10)
     .option('--once', 'end when there is nothing left to do, with status 0')
     .option('--max-response <bytes>', 'most bytes to ask of the card at once', whole(1, 256))
     .option('--block-size <bytes>', 'bytes of a STORE DATA block', whole(1, 255))
@@ -152,7 +152,7 @@ class Device {
       prefix: prefixes.all,
       bearer: world?.bearer,
       initialEim,
-      settings: { pollInterval },
+      settings: { pollInterval: pollInterval * 1000 },
       access,
       quirks,
       maxResponse,

@@ -164,7 +164,7 @@ export function registerOrders(eim: Command, output: (options: OutputOptions) =>
     for (const operand of operands) command.addOption(operand);
     command
       .option('--inject', 'push it to the device now, instead of at its next poll')
-      .option('--timeout <seconds>', 'how long to wait for the result', seconds, 120_000)
+      .option('--timeout <seconds>', 'how long to wait for the result', seconds, 120)
       .option('--new-device', 'even if the eIM has never heard of this EID')
       .option('--json', 'the outcome as one JSON object')
       .addHelpText(
@@ -194,7 +194,7 @@ async function send(options: OrderOptions, make: OrderCommand['order'], output: 
       eid: device,
       order,
       mode: options.inject ? 'injection' : 'retrieval',
-      timeoutMilliseconds: options.timeout,
+      timeoutMilliseconds: options.timeout * 1000,
     });
     outcome = await output.during(() => `waiting for ${device}: ${state}`, work);
   } catch (error) {

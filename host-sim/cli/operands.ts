@@ -11,14 +11,14 @@ export class UsageError extends XsIpaError {
   }
 }
 
-/** Seconds above 0, as milliseconds. */
+/** Seconds above 0. */
 export function seconds(text: string): number {
   const value = Number(text);
   // A timer holds 31 bits of milliseconds.
   if (text.trim() === '' || !(value > 0 && value <= 2_000_000)) {
     throw new InvalidArgumentError('A number of seconds above 0 is needed.');
   }
-  return value * 1000;
+  return value;
 }
 
 /** How many times faster than real time. */
