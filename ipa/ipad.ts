@@ -24,6 +24,7 @@ import {
   poll,
   StateChanges,
 } from './procedures/index.js';
+import { equal } from './tlv/index.js';
 
 export interface IpadOptions {
   modem: Modem;
@@ -127,9 +128,9 @@ export class Ipad {
       this.#failures = 0;
       if (!this.#running) return 0;
       // Without an eIM the next look starts over: somebody else may have associated one.
-      this.#ready = context.sessions.length > 0;
+      this.#ready = context.sessions.length > 0 && !context.eidDoubted;
       const failing = context.sessions.some(({ failures }) => failures > 0);
-      context.enter(failing ? 'recovering' : this.#ready ? 'idle' : 'unassociated');
+      context.enter(failing ? 'recovering' : context.sessions.length > 0 ? 'idle' : 'unassociated');
       return this.#pause();
     } catch (error) {
       if (!this.#running) return 0;
@@ -142,7 +143,11 @@ export class Ipad {
 
   async #start(): Promise<void> {
     const context = this.#context;
+    const before = context.eid;
     await bringUp(context);
+    // Another card, or an EID that was misread: links and what is known of eIMs belong to the EID.
+    if (!equal(before, context.eid)) this.#refreshSessions([]);
+    context.eidDoubted = false;
     this.#refreshSessions(await associate(context, this.#initialEim));
     for (const session of context.sessions) session.resultsPending = true;
     context.notificationsPending = context.plmnStale = true;
@@ -198,7 +203,10 @@ export class Ipad {
     if (time.ticks >= this.#nextPoll) {
       // Jitter: a fleet switched on together must not poll together for ever.
       this.#nextPoll = time.ticks + settings.pollInterval * (0.9 + random() / 5);
-      for (const session of sessions) session.pollDue = true;
+      for (const session of sessions) {
+        session.pollDue = true;
+        session.resultsPending ||= session.resultsRefused;
+      }
     }
     for (const session of sessions) await this.#attempt(session, () => this.#serve(session));
     if (context.notificationsPending && sessions.every(({ awaiting }) => awaiting.length === 0)) {

@@ -65,6 +65,8 @@ export interface EimSession {
   awaiting: Delivery[];
   /** The eUICC may hold results for this eIM that it has not acknowledged. True at start: nobody knows. */
   resultsPending: boolean;
+  /** It did not take some of them: they are offered again with the next poll. */
+  resultsRefused: boolean;
   /** It is this eIM's turn to be polled. */
   pollDue: boolean;
   /** Failures in a row, and when (clock ticks) it may be tried again. */
@@ -80,6 +82,7 @@ export function newSession(configuration: EimConfiguration, link: EsipaLink): Ei
     handled: [],
     awaiting: [],
     resultsPending: true,
+    resultsRefused: false,
     pollDue: true,
     failures: 0,
     retryAt: 0,
@@ -128,6 +131,8 @@ export class IpaContext {
   notificationsPending = true;
   /** A profile change may wait for the card's reset. True at start: the life before may have ended in the middle of one. */
   resetDue = true;
+  /** An eIM does not know our EID: it is read again before the next poll. */
+  eidDoubted = false;
   /** An eCO was carried out: the list of associated eIMs may have changed. */
   eimsChanged = false;
   rPlmn: Uint8Array | undefined;
@@ -273,8 +278,9 @@ export class IpaContext {
   /** An eIM acknowledged `seqNumbers`: is this delivery complete with them? */
   settle(session: EimSession, delivery: Delivery, seqNumbers: readonly number[]): boolean {
     if (delivery.seqNumber >= 0 && !seqNumbers.includes(delivery.seqNumber)) return false;
-    this.markHandled(session, delivery.eimTransactionId);
+    // What the eUICC does not store is not acknowledged either: the eIM may not have taken it, and asks again then.
     if (delivery.seqNumber < 0) return true;
+    this.markHandled(session, delivery.eimTransactionId);
     session.resultsPending = delivery.resultsPending;
     if (seqNumbers.length > delivery.notifications) this.notificationsPending = delivery.notificationsPending;
     return true;

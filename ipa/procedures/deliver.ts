@@ -100,7 +100,7 @@ export function noteStateChange(context: IpaContext, changes: StateChanges, byEi
 
 /**
  * Delivers the eUICC Package Results that are stored on the eUICC for one eIM, oldest first (procedures.md §1, step 7).
- * What the eIM refuses stays and is offered again after the next start.
+ * What the eIM refuses stays and is offered again with the next poll.
  */
 export async function deliverResults(
   context: IpaContext,
@@ -124,6 +124,7 @@ export async function deliverResults(
     else refused.push(next.seqNumber);
   }
   session.resultsPending = false;
+  session.resultsRefused = refused.length > 0;
   context.result.release();
   context.message.release();
   context.es10.release();

@@ -35,6 +35,8 @@ export async function poll(context: IpaContext, changes: StateChanges, session: 
       ),
     );
     if (incoming.kind === 'error' && incoming.code !== EimPackageError.noEimPackageAvailable) {
+      const { eidNotFound, invalidEid } = EimPackageError;
+      context.eidDoubted ||= incoming.code === eidNotFound || incoming.code === invalidEid;
       context.fail(
         'GetEimPackage',
         new IpaError('refusedByEim', `${eimId} answered the poll with error ${incoming.code}`, incoming.code),
