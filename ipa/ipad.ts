@@ -255,8 +255,6 @@ export class Ipad {
       if (!this.#running) return;
       const pause = this.#backOff('link', error, session.failures++);
       session.retryAt = this.#options.platform.time.ticks + pause;
-      // An EID that was misread leads to topics where nobody answers: look again, now and then.
-      if (session.failures % 4 === 0) this.#context.eidDoubted = true;
     }
   }
 

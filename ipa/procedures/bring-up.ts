@@ -8,15 +8,16 @@ import {
   getEuiccInfo2,
   readCapabilities,
 } from '../es10/index.js';
+import { equal } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
 
 /** Modem and eUICC from nothing to "EID and capabilities are known" (procedures.md §1, steps 1–3). */
 export async function bringUp(context: IpaContext): Promise<void> {
-  const { modem, es10 } = context;
+  const { modem } = context;
   context.enter('starting');
   context.imei = (await modem.start()).imei;
   await reachCard(context);
-  context.eid = await context.onCard(() => getEid(es10));
+  context.eid = await readEid(context);
   context.observe?.({ event: 'eid', eid: context.eid });
   await readInfo(context);
   if (context.capabilities.ipaeActive) {
@@ -48,6 +49,25 @@ async function reachCard(context: IpaContext): Promise<void> {
       `the modem reports no usable card (${error.message}); check that the eUICC is inserted and needs no PIN`,
     );
   }
+}
+
+/** A misread EID would lead to topics where nobody answers; without good check digits it is read twice. */
+async function readEid(context: IpaContext): Promise<Uint8Array> {
+  const read = () => context.onCard(() => getEid(context.es10));
+  const eid = await read();
+  if (!hasGoodCheckDigits(eid) && !equal(eid, await read()))
+    throw new IpaError('unexpectedAnswer', 'the EID was read twice and differs; check the line to the modem');
+  return eid;
+}
+
+/** The EID as a number of 32 digits leaves 1 when divided by 97 (SGP.02 §2.2.2). */
+function hasGoodCheckDigits(eid: Uint8Array): boolean {
+  let rest = 0;
+  for (let i = 0; i < eid.length; i++) {
+    if (eid[i] >> 4 > 9 || (eid[i] & 15) > 9) return false;
+    rest = (rest * 100 + (eid[i] >> 4) * 10 + (eid[i] & 15)) % 97;
+  }
+  return rest === 1;
 }
 
 async function readInfo(context: IpaContext): Promise<void> {

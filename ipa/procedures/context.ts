@@ -131,7 +131,7 @@ export class IpaContext {
   notificationsPending = true;
   /** A profile change may wait for the card's reset. True at start: the life before may have ended in the middle of one. */
   resetDue = true;
-  /** An eIM does not know our EID, or does not answer: it is read again before the next poll. */
+  /** An eIM does not know our EID: it is read again before the next poll. */
   eidDoubted = false;
   /** An eCO was carried out: the list of associated eIMs may have changed. */
   eimsChanged = false;
