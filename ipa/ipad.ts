@@ -6,6 +6,7 @@ import {
   type Platform,
   XsIpaError,
 } from '../hal/contracts/index.js';
+import { Alarm } from './alarm.js';
 import { IpaError } from './error.js';
 import type { EimConfiguration } from './es10/index.js';
 import { type EsipaLink, LinkError } from './esipa/index.js';
@@ -20,6 +21,7 @@ import {
   IpaContext,
   type IpaSettings,
   inject,
+  isSettled,
   newSession,
   poll,
   StateChanges,
@@ -47,6 +49,7 @@ export class Ipad {
   readonly #options: IpadOptions;
   readonly #context: IpaContext;
   readonly #changes: StateChanges;
+  readonly #alarm: Alarm;
   #initialEim: Uint8Array | undefined;
   #running = false;
   #ready = false;
@@ -54,9 +57,6 @@ export class Ipad {
   #nextPoll = Number.NEGATIVE_INFINITY;
   /** Failures of the device in a row. */
   #failures = 0;
-  /** Something happened that #work should look at: it must not be slept through. */
-  #signalled = false;
-  #wake: (() => void) | undefined;
 
   constructor(options: IpadOptions) {
     const settings = { ...defaultSettings(), ...options.settings };
@@ -69,6 +69,7 @@ export class Ipad {
       options.observe,
       options.blockSize,
     );
+    this.#alarm = new Alarm(options.platform.timer);
     this.#changes = new StateChanges(options.platform.storage);
     options.modem.onNotice = (notice) => this.#notice(notice);
   }
@@ -91,7 +92,7 @@ export class Ipad {
   /** Provides an EimConfigurationData (`30 …`); it is used when the eUICC has no eIM. */
   associate(initialEim: Uint8Array): void {
     this.#initialEim = initialEim;
-    this.#signal();
+    this.#alarm.signal();
   }
 
   /** Runs until stop(). Rejects only on a programming error. */
@@ -100,7 +101,10 @@ export class Ipad {
     this.#running = true;
     context.stopping = false;
     try {
-      while (this.#running) await this.#sleep(await this.#turn());
+      while (this.#running) {
+        const pause = await this.#turn();
+        if (this.#running) await this.#alarm.sleep(pause);
+      }
     } finally {
       this.#running = this.#ready = false;
       for (const { link } of context.sessions) link.close();
@@ -116,7 +120,7 @@ export class Ipad {
     this.#running = false;
     this.#context.stopping = true;
     for (const { link } of this.#context.sessions) link.close();
-    this.#signal();
+    this.#alarm.signal();
   }
 
   /** Does everything that is due. @returns milliseconds until there is something to do again */
@@ -183,7 +187,7 @@ export class Ipad {
         );
         continue;
       }
-      link.onInjection = () => this.#signal();
+      link.onInjection = () => this.#alarm.signal();
       context.sessions.push(newSession(configuration, link));
     }
     for (const session of former) if (!context.sessions.includes(session)) session.link.close();
@@ -219,7 +223,7 @@ export class Ipad {
       this.#refreshSessions(await associate(context, undefined));
       context.eimsChanged = false;
       for (const { link } of context.sessions) link.resume();
-      if (context.sessions.some(({ pollDue }) => pollDue)) this.#signal();
+      if (context.sessions.some(({ pollDue }) => pollDue)) this.#alarm.signal();
     }
   }
 
@@ -284,30 +288,7 @@ export class Ipad {
 
   #retryNow(): void {
     for (const session of this.#context.sessions) session.retryAt = 0;
-    this.#signal();
-  }
-
-  #signal(): void {
-    this.#signalled = true;
-    this.#wake?.();
-  }
-
-  #sleep(milliseconds: number): Promise<void> {
-    const { timer } = this.#options.platform;
-    if (this.#signalled || !this.#running) {
-      this.#signalled = false;
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#wake = undefined;
-        this.#signalled = false;
-        timer.clear(handle);
-        resolve();
-      };
-      const handle = timer.set(wake, milliseconds);
-      this.#wake = wake;
-    });
+    this.#alarm.signal();
   }
 
   #notice(notice: ModemNotice): void {
@@ -323,9 +304,4 @@ export class Ipad {
     }
     if (registered && context.state === 'recovering') this.#retryNow();
   }
-}
-
-/** Nothing is on its way to this eIM, and nothing will be tried again. */
-function isSettled({ failures, awaiting, resultsPending }: EimSession): boolean {
-  return failures === 0 && awaiting.length === 0 && !resultsPending;
 }

@@ -1,4 +1,4 @@
-import { Cursor, equal, type Writer } from '../tlv/index.js';
+import { Cursor, type Writer } from '../tlv/index.js';
 import type { Es10 } from './es10.js';
 import { Deadline } from './tags.js';
 
@@ -71,25 +71,4 @@ export function readPackageResult(result: Uint8Array): PackageResult {
     }
   }
   return found;
-}
-
-/**
- * Finds the stored result of a package among A2 {BF51 …}.
- * @param list a cursor on the A2 element
- * @returns view of the BF51 element, undefined when there is none
- */
-export function findPackageResult(
-  list: Cursor,
-  eimId: Uint8Array,
-  counterValue: number,
-): Uint8Array | undefined {
-  list.enter();
-  while (list.next()) {
-    if (!list.is(0xbf51)) continue;
-    const result = readPackageResult(list.element);
-    if (result.counterValue === counterValue && result.eimId && equal(result.eimId, eimId))
-      return list.element;
-  }
-  list.leave();
-  return undefined;
 }

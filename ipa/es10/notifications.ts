@@ -50,9 +50,6 @@ export async function retrieveNotificationsList(es10: Es10, criteria?: ArrayLike
   return answer;
 }
 
-/** Search criteria for eUICC Package Results. */
-export const PACKAGE_RESULTS = [0x82, 0x00] as const;
-
 /** Search criteria for one notification. */
 export async function retrieveNotification(es10: Es10, seqNumber: number): Promise<Cursor> {
   es10.request.clear().integer(0x80, seqNumber);

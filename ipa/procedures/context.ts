@@ -6,102 +6,11 @@ import {
   UiccError,
 } from '../../hal/contracts/index.js';
 import { Es10Error, IpaError } from '../error.js';
-import type { EimConfiguration } from '../es10/index.js';
 import { Es10, type EuiccCapabilities, ISD_R } from '../es10/index.js';
-import type { EsipaLink } from '../esipa/index.js';
 import type { IpaEvent, IpaState } from '../events.js';
-import { equal, Writer } from '../tlv/index.js';
-
-/** Times and limits of an IPA, milliseconds and bytes. */
-export interface IpaSettings {
-  /** Between two polls of an eIM. */
-  pollInterval: number;
-  /** Most packages fetched in one poll: survives an eIM that always has one more. */
-  pollRounds: number;
-  simReadyDeadline: number;
-  /** How long the modem may take to notice a REFRESH by itself before the IPA resets the card. */
-  refreshDeadline: number;
-  registrationDeadline: number;
-  /** Attempts to reach the ISD-R after a reset, and the pause between them. */
-  openAttempts: number;
-  openPause: number;
-  /** First and longest pause after a failure; doubled each time, with jitter. */
-  backOff: number;
-  backOffLimit: number;
-  /** How long the eIM may take to acknowledge the result of an injected package. */
-  acknowledgementDeadline: number;
-  /** Longest ESipa message the IPA builds. */
-  messageLimit: number;
-  /** The links run over this modem's data connection: without registration there is nothing to try. */
-  networkThroughModem: boolean;
-}
-
-export function defaultSettings(): IpaSettings {
-  return {
-    pollInterval: 3_600_000,
-    pollRounds: 16,
-    simReadyDeadline: 30_000,
-    refreshDeadline: 15_000,
-    registrationDeadline: 300_000,
-    openAttempts: 10,
-    openPause: 1_500,
-    backOff: 5_000,
-    backOffLimit: 900_000,
-    acknowledgementDeadline: 60_000,
-    messageLimit: 32_768,
-    networkThroughModem: true,
-  };
-}
-
-/** One eIM the IPA serves. */
-export interface EimSession {
-  configuration: EimConfiguration;
-  link: EsipaLink;
-  /** rPLMN the eIM was last told, so that it is sent only when it changed. */
-  reportedPlmn: Uint8Array | undefined;
-  /** Transactions the eIM has acknowledged, newest last: their packages are duplicates when they come again. */
-  handled: Uint8Array[];
-  /** Results sent by injection and not acknowledged yet. */
-  awaiting: Delivery[];
-  /** The eUICC may hold results for this eIM that it has not acknowledged. True at start: nobody knows. */
-  resultsPending: boolean;
-  /** It did not take some of them: they are offered again with the next poll. */
-  resultsRefused: boolean;
-  /** It is this eIM's turn to be polled. */
-  pollDue: boolean;
-  /** Failures in a row, and when (clock ticks) it may be tried again. */
-  failures: number;
-  retryAt: number;
-}
-
-export function newSession(configuration: EimConfiguration, link: EsipaLink): EimSession {
-  return {
-    configuration,
-    link,
-    reportedPlmn: undefined,
-    handled: [],
-    awaiting: [],
-    resultsPending: true,
-    resultsRefused: false,
-    pollDue: true,
-    failures: 0,
-    retryAt: 0,
-  };
-}
-
-/** A result on its way to an eIM: what its acknowledgement will settle. */
-export interface Delivery {
-  /** −1 for an answer that the eUICC does not store. */
-  seqNumber: number;
-  eimTransactionId: Uint8Array | undefined;
-  /** Clock ticks when it was handed to the link. */
-  sentAt: number;
-  /** How many notifications travel with it. */
-  notifications: number;
-  /** What was pending on the eUICC before. */
-  resultsPending: boolean;
-  notificationsPending: boolean;
-}
+import { Writer } from '../tlv/index.js';
+import { type Delivery, type EimSession, markHandled } from './session.js';
+import type { IpaSettings } from './settings.js';
 
 /** Longest wait that stop() has to sit out, milliseconds. */
 const WAIT_SLICE = 5_000;
@@ -249,16 +158,6 @@ export class IpaContext {
     return operation();
   }
 
-  /** Has this eIM acknowledged that transaction already, or got the result by injection and will acknowledge it? */
-  isHandled(session: EimSession, eimTransactionId: Uint8Array | undefined): boolean {
-    const id = eimTransactionId;
-    if (!id) return false;
-    if (session.handled.some((known) => equal(known, id))) return true;
-    return session.awaiting.some(
-      (delivery) => delivery.eimTransactionId && equal(delivery.eimTransactionId, id),
-    );
-  }
-
   /** A delivery before anything is known of it. */
   delivery(session: EimSession, eimTransactionId: Uint8Array | undefined): Delivery {
     const { resultsPending } = session;
@@ -280,16 +179,10 @@ export class IpaContext {
     if (delivery.seqNumber >= 0 && !seqNumbers.includes(delivery.seqNumber)) return false;
     // What the eUICC does not store is not acknowledged either: the eIM may not have taken it, and asks again then.
     if (delivery.seqNumber < 0) return true;
-    this.markHandled(session, delivery.eimTransactionId);
+    markHandled(session, delivery.eimTransactionId);
     session.resultsPending = delivery.resultsPending;
     if (seqNumbers.length > delivery.notifications) this.notificationsPending = delivery.notificationsPending;
     return true;
-  }
-
-  markHandled(session: EimSession, eimTransactionId: Uint8Array | undefined): void {
-    if (!eimTransactionId || session.handled.some((known) => equal(known, eimTransactionId))) return;
-    session.handled.push(eimTransactionId.slice());
-    if (session.handled.length > 4) session.handled.shift();
   }
 }
 

@@ -21,9 +21,10 @@ import {
   writeFault,
 } from '../esipa/index.js';
 import { Cursor, equal, TlvError, type Writer } from '../tlv/index.js';
-import type { EimSession, IpaContext } from './context.js';
+import type { IpaContext } from './context.js';
 import { readStored } from './deliver.js';
 import { answer } from './euicc-package.js';
+import type { EimSession } from './session.js';
 
 /** One bit for each object, in the order of the response (esipa.md §3.2). */
 const Wanted = {

@@ -18,8 +18,9 @@ import {
 } from '../esipa/index.js';
 import { utf8 } from '../text.js';
 import { TlvError } from '../tlv/index.js';
-import type { EimSession, IpaContext } from './context.js';
+import type { IpaContext } from './context.js';
 import { followProfileChange } from './profile-switch.js';
+import { type EimSession, markHandled } from './session.js';
 import type { StateChanges } from './state-change.js';
 
 /** Removes from the eUICC what an eIM has acknowledged (procedures.md §3, step 7). Repeating it does no harm. */
@@ -119,8 +120,7 @@ export async function deliverResults(
     }
     context.enter('delivering');
     writeResult(context, 'provide');
-    if (await provideResult(context, session, next.seqNumber))
-      context.markHandled(session, next.eimTransactionId);
+    if (await provideResult(context, session, next.seqNumber)) markHandled(session, next.eimTransactionId);
     else refused.push(next.seqNumber);
   }
   session.resultsPending = false;

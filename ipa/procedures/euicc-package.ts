@@ -9,9 +9,10 @@ import {
 } from '../es10/index.js';
 import { type Incoming, PackageFault, type Reply, writeFault } from '../esipa/index.js';
 import { equal, TlvError } from '../tlv/index.js';
-import { type Delivery, type EimSession, type IpaContext, isChannelGone } from './context.js';
+import { type IpaContext, isChannelGone } from './context.js';
 import { noteStateChange, provideResult, readStored, writeResult } from './deliver.js';
 import { followProfileChange } from './profile-switch.js';
+import type { Delivery, EimSession } from './session.js';
 import type { StateChanges } from './state-change.js';
 
 /**

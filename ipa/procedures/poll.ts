@@ -10,10 +10,11 @@ import {
   writeReceived,
 } from '../esipa/index.js';
 import { equal } from '../tlv/index.js';
-import type { EimSession, IpaContext } from './context.js';
+import type { IpaContext } from './context.js';
 import { answerDataRequest } from './data-request.js';
 import { acknowledged, removeAcknowledged } from './deliver.js';
 import { answer, executeEuiccPackage } from './euicc-package.js';
+import { type EimSession, isHandled } from './session.js';
 import type { StateChanges } from './state-change.js';
 
 /** eIM Package Retrieval (procedures.md §3): asks for packages and carries them out until there is none. */
@@ -31,7 +32,7 @@ export async function poll(context: IpaContext, changes: StateChanges, session: 
     const incoming = dispatch(
       await session.link.exchange(
         context.message.bytes,
-        (bytes) => !context.isHandled(session, dispatch(bytes).eimTransactionId),
+        (bytes) => !isHandled(session, dispatch(bytes).eimTransactionId),
       ),
     );
     if (incoming.kind === 'error' && incoming.code !== EimPackageError.noEimPackageAvailable) {
@@ -67,7 +68,7 @@ export async function inject(
     await session.link.send(context.message.bytes);
     return;
   }
-  if (context.isHandled(session, incoming.eimTransactionId)) {
+  if (isHandled(session, incoming.eimTransactionId)) {
     context.observe?.({
       event: 'dropped',
       eimId: session.configuration.eimId,

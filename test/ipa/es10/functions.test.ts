@@ -282,8 +282,6 @@ describe('hostile cards', () => {
     listNotifications: es10.listNotifications,
     retrieveNotificationsList: (card) => es10.retrieveNotificationsList(card),
     retrieveNotification: (card) => es10.retrieveNotification(card, 7),
-    findPackageResult: async (card) =>
-      es10.findPackageResult(await es10.retrieveNotificationsList(card, es10.PACKAGE_RESULTS), v.eid, 1),
     eachStoredResult: (card) => es10.eachStoredResult(card, into, (result) => es10.readPackageResult(result)),
     removeNotificationFromList: (card) => es10.removeNotificationFromList(card, 7),
     getEimConfigurationData: es10.getEimConfigurationData,

@@ -3,7 +3,7 @@ import {
   addInitialEim,
   type EimConfiguration,
   Es10,
-  findPackageResult,
+  eachStoredResult,
   getAssociationToken,
   getCerts,
   getEid,
@@ -12,7 +12,6 @@ import {
   getProfilesInfo,
   getRat,
   loadEuiccPackage,
-  PACKAGE_RESULTS,
   Protocol,
   readPackageResult,
   removeNotificationFromList,
@@ -59,7 +58,7 @@ const sent: Record<string, { answer: string; ask: (es10: Es10) => Promise<unknow
   },
   'package results': {
     answer: 'BF2B02A200',
-    ask: (es10) => retrieveNotificationsList(es10, PACKAGE_RESULTS),
+    ask: (es10) => retrieveNotificationsList(es10, [0x82, 0x00]),
   },
   'remove 5': { answer: 'remove answer', ask: (es10) => removeNotificationFromList(es10, 5) },
   AddInitialEim: {
@@ -257,16 +256,14 @@ describe('one by one', () => {
     expect(toHex((await getAssociationToken(card(list).es10, eim.eimId))!)).toBe('8401FF');
   });
 
-  it('a stored result is found by eIM and counter', async () => {
+  it('stored results come one by one, as they are', async () => {
     const list = new Writer(64, 1024).begin(0xbf2b).begin(0xa2);
     list.write(v.euiccPackageResult);
+    list.write(v.euiccPackageResult);
     list.end().end();
-    const find = async (eimId: string, counterValue: number) => {
-      const stored = await retrieveNotificationsList(card(list.bytes).es10, PACKAGE_RESULTS);
-      return findPackageResult(stored, Uint8Array.from(Buffer.from(eimId)), counterValue);
-    };
-    expect(toHex((await find(v.eimId, 42))!)).toBe(toHex(v.euiccPackageResult));
-    expect(await find(v.eimId, 41)).toBeUndefined();
-    expect(await find('another', 42)).toBeUndefined();
+    const found: string[] = [];
+    const take = (result: Uint8Array) => found.push(toHex(result));
+    expect(await eachStoredResult(card(list.bytes).es10, new Writer(64, 1024), take)).toBe(0);
+    expect(found).toEqual([toHex(v.euiccPackageResult), toHex(v.euiccPackageResult)]);
   });
 });

@@ -1,0 +1,74 @@
+import type { EimConfiguration } from '../es10/index.js';
+import type { EsipaLink } from '../esipa/index.js';
+import { equal } from '../tlv/index.js';
+
+/** One eIM the IPA serves. */
+export interface EimSession {
+  configuration: EimConfiguration;
+  link: EsipaLink;
+  /** rPLMN the eIM was last told, so that it is sent only when it changed. */
+  reportedPlmn: Uint8Array | undefined;
+  /** Transactions the eIM has acknowledged, newest last: their packages are duplicates when they come again. */
+  handled: Uint8Array[];
+  /** Results sent by injection and not acknowledged yet. */
+  awaiting: Delivery[];
+  /** The eUICC may hold results for this eIM that it has not acknowledged. True at start: nobody knows. */
+  resultsPending: boolean;
+  /** It did not take some of them: they are offered again with the next poll. */
+  resultsRefused: boolean;
+  /** It is this eIM's turn to be polled. */
+  pollDue: boolean;
+  /** Failures in a row, and when (clock ticks) it may be tried again. */
+  failures: number;
+  retryAt: number;
+}
+
+export function newSession(configuration: EimConfiguration, link: EsipaLink): EimSession {
+  return {
+    configuration,
+    link,
+    reportedPlmn: undefined,
+    handled: [],
+    awaiting: [],
+    resultsPending: true,
+    resultsRefused: false,
+    pollDue: true,
+    failures: 0,
+    retryAt: 0,
+  };
+}
+
+/** A result on its way to an eIM: what its acknowledgement will settle. */
+export interface Delivery {
+  /** −1 for an answer that the eUICC does not store. */
+  seqNumber: number;
+  eimTransactionId: Uint8Array | undefined;
+  /** Clock ticks when it was handed to the link. */
+  sentAt: number;
+  /** How many notifications travel with it. */
+  notifications: number;
+  /** What was pending on the eUICC before. */
+  resultsPending: boolean;
+  notificationsPending: boolean;
+}
+
+/** Nothing is on its way to this eIM, and nothing will be tried again. */
+export function isSettled({ failures, awaiting, resultsPending }: EimSession): boolean {
+  return failures === 0 && awaiting.length === 0 && !resultsPending;
+}
+
+/** Has this eIM acknowledged that transaction already, or got the result by injection and will acknowledge it? */
+export function isHandled({ handled, awaiting }: EimSession, id: Uint8Array | undefined): boolean {
+  if (!id) return false;
+  if (handled.some((known) => equal(known, id))) return true;
+  return awaiting.some(({ eimTransactionId }) => eimTransactionId && equal(eimTransactionId, id));
+}
+
+/** How many acknowledged transactions are remembered for each eIM. */
+const REMEMBERED = 4;
+
+export function markHandled({ handled }: EimSession, eimTransactionId: Uint8Array | undefined): void {
+  if (!eimTransactionId || handled.some((known) => equal(known, eimTransactionId))) return;
+  handled.push(eimTransactionId.slice());
+  if (handled.length > REMEMBERED) handled.shift();
+}

@@ -1,0 +1,40 @@
+/** Times and limits of an IPA, milliseconds and bytes. */
+export interface IpaSettings {
+  /** Between two polls of an eIM. */
+  pollInterval: number;
+  /** Most packages fetched in one poll: survives an eIM that always has one more. */
+  pollRounds: number;
+  simReadyDeadline: number;
+  /** How long the modem may take to notice a REFRESH by itself before the IPA resets the card. */
+  refreshDeadline: number;
+  registrationDeadline: number;
+  /** Attempts to reach the ISD-R after a reset, and the pause between them. */
+  openAttempts: number;
+  openPause: number;
+  /** First and longest pause after a failure; doubled each time, with jitter. */
+  backOff: number;
+  backOffLimit: number;
+  /** How long the eIM may take to acknowledge the result of an injected package. */
+  acknowledgementDeadline: number;
+  /** Longest ESipa message the IPA builds. */
+  messageLimit: number;
+  /** The links run over this modem's data connection: without registration there is nothing to try. */
+  networkThroughModem: boolean;
+}
+
+export function defaultSettings(): IpaSettings {
+  return {
+    pollInterval: 3_600_000,
+    pollRounds: 16,
+    simReadyDeadline: 30_000,
+    refreshDeadline: 15_000,
+    registrationDeadline: 300_000,
+    openAttempts: 10,
+    openPause: 1_500,
+    backOff: 5_000,
+    backOffLimit: 900_000,
+    acknowledgementDeadline: 60_000,
+    messageLimit: 32_768,
+    networkThroughModem: true,
+  };
+}
