@@ -23,7 +23,7 @@ import {
 import type { Command } from './context.js';
 import { type EuiccState, enabledProfile, sameBytes } from './state.js';
 
-/** A0000005591010FFFFFFFF8900000100 (SGP.02 §2.2.3) */
+/** A0000005591010FFFFFFFF8900000100 (es10.md §1.2) */
 export const isdrAid = [0xa0, 0, 0, 5, 0x59, 0x10, 0x10, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0] as const;
 
 /** Answer to SELECT of the ISD-R (SGP.32 §3.8.4). */

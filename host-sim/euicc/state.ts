@@ -128,7 +128,7 @@ function plain(value: unknown): unknown {
 
 const classes = { test: 0, provisioning: 1, operational: 2 } as const;
 
-/** ISD-P AID with its running number (SGP.02 §2.2.3). */
+/** ISD-P AID with its running number (es10.md §4.2). */
 export function isdpAid(number: number): Uint8Array {
   const aid = unhex('A0000005591010FFFFFFFF8900000000');
   new DataView(aid.buffer).setUint16(13, number);

@@ -60,7 +60,7 @@ async function readEid(context: IpaContext): Promise<Uint8Array> {
   return eid;
 }
 
-/** The EID as a number of 32 digits leaves 1 when divided by 97 (SGP.02 §2.2.2). */
+/** The EID as a number of 32 digits leaves 1 when divided by 97: its last two are check digits. */
 function hasGoodCheckDigits(eid: Uint8Array): boolean {
   let rest = 0;
   for (let i = 0; i < eid.length; i++) {
