@@ -15,7 +15,14 @@ const ROOMS: readonly { room: string; may: readonly string[]; packages: boolean 
   { room: 'ipa/', may: ['ipa/', 'hal/contracts/'], packages: false },
   { room: 'hal/contracts/', may: ['hal/contracts/'], packages: false },
   { room: 'hal/modem/', may: ['hal/modem/', 'hal/contracts/'], packages: false },
+  { room: 'hal/xs/', may: ['hal/xs/', 'hal/contracts/'], packages: false },
+  { room: 'hal/xs/moddable/', may: ['hal/xs/', 'hal/contracts/'], packages: true },
   { room: 'hal/', may: ['hal/'], packages: true },
+  {
+    room: 'firmware/',
+    may: ['firmware/', 'hal/contracts/', 'hal/modem/', 'hal/xs/', 'ipa/'],
+    packages: true,
+  },
   { room: 'host-sim/cli/', may: ['host-sim/', 'hal/', 'ipa/'], packages: true },
   { room: 'host-sim/events.ts', may: ['host-sim/', 'hal/', 'ipa/'], packages: true },
   { room: 'host-sim/', may: ['host-sim/', 'hal/'], packages: true },
@@ -26,9 +33,13 @@ const ROOMS: readonly { room: string; may: readonly string[]; packages: boolean 
 const NEVER: readonly { room: string; not: string }[] = [{ room: 'host-sim/', not: 'ipa/tlv/' }];
 
 /** What runs on the device. */
-const DEVICE = ['ipa/', 'hal/contracts/', 'hal/modem/'];
+const DEVICE = ['ipa/', 'hal/contracts/', 'hal/modem/', 'hal/xs/', 'firmware/'];
+/** It is what starts the rest. */
+const ROOT = 'firmware/main.ts';
 
 export function isDeviceCode(file: string): boolean {
+  // Declarations run nowhere.
+  if (file === ROOT || file.endsWith('.d.ts')) return false;
   return DEVICE.some((room) => file.startsWith(room));
 }
 

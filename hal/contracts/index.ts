@@ -5,5 +5,7 @@ export * from './mqtt.js';
 export * from './platform.js';
 export * from './serial.js';
 export * from './storage.js';
+export * from './tcp.js';
 export * from './timer.js';
+export * from './udp.js';
 export * from './uicc.js';

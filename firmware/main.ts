@@ -1,0 +1,114 @@
+import { deepSleep, feed, restart, watchdog } from 'board-native';
+import config from 'mc/config';
+import {
+  type HalEvent,
+  type SerialConfiguration,
+  type TcpConfiguration,
+  XsIpaError,
+} from '../hal/contracts/index.js';
+import { XsResolver } from '../hal/xs/moddable/dns.js';
+import { MqttClass } from '../hal/xs/moddable/mqtt.js';
+import { random } from '../hal/xs/moddable/random.js';
+import { XsSerial } from '../hal/xs/moddable/serial.js';
+import { XsKeyValue } from '../hal/xs/moddable/storage.js';
+import { XsTcp } from '../hal/xs/moddable/tcp.js';
+import { XsTime } from '../hal/xs/moddable/time.js';
+import { XsTimer } from '../hal/xs/moddable/timer.js';
+import { tlsSocket } from '../hal/xs/moddable/tls.js';
+import type { IpaEvent } from '../ipa/events.js';
+import { BoardPower } from './board.js';
+import { SettingsConsole } from './console.js';
+import { createDevice } from './device.js';
+import { Lifecycle } from './lifecycle.js';
+import { startNetwork } from './network.js';
+import { type PowerStep, powerUp } from './power.js';
+import { Provisioning } from './provisioning.js';
+
+/** What the manifest says under `config.xsIpa` beside the settings of provisioning.ts. */
+interface BoardConfiguration {
+  power?: PowerStep[];
+  pmu?: { data: number; clock: number; address: number };
+  /** UART of the console; none when absent. */
+  console?: { port: number; receive: number; transmit: number; baud: number };
+  [setting: string]: unknown;
+}
+
+/** How long an eIM has to inject something before the device sleeps. */
+const GRACE = 10_000;
+
+function start(): void {
+  const built = (config.xsIpa ?? {}) as BoardConfiguration;
+  const timer = new XsTimer();
+  const storage = new XsKeyValue('xs-ipa');
+  const provisioning = new Provisioning(storage, built);
+  let poll = () => {};
+  if (built.console) {
+    const serial: SerialConfiguration = { io: XsSerial, ...built.console };
+    new SettingsConsole({ serial, provisioning, onPoll: () => poll(), onRestart: restart });
+  }
+
+  const run = async () => {
+    await powerUp(built.power ?? [], new BoardPower(built.pmu), timer);
+    const interval = provisioning.number('poll') * 1_000;
+    const lifecycle: Lifecycle = new Lifecycle({
+      hooks: { watchdog, feed, deepSleep },
+      timer,
+      watchdog: provisioning.number('watchdog') * 1_000,
+      sleep: provisioning.flag('sleep') ? interval : 0,
+      grace: GRACE,
+      stop: () => {
+        ipad.stop();
+        return running;
+      },
+    });
+    const ipad = createDevice({
+      provisioning,
+      serial: serialOf(provisioning),
+      mqtt: { io: MqttClass, timer, dns: { io: XsResolver }, socket: socketOf(provisioning) },
+      storage,
+      timer,
+      time: new XsTime(),
+      random,
+      observe: (event) => {
+        report(event);
+        if (event.event === 'state') lifecycle.observe(event);
+      },
+    });
+    poll = () => ipad.poll();
+    lifecycle.start();
+    const running = ipad.run();
+    await running;
+  };
+
+  startNetwork(provisioning.text('ssid'), provisioning.optional('wifiKey'), timer, () => {
+    run().catch((error: unknown) => {
+      trace(`xs-ipa: ${error instanceof Error ? error.message : String(error)}\n`);
+      // What is missing in the settings does not get better by starting again.
+      if (!(error instanceof XsIpaError && error.code === 'usage')) restart();
+    });
+  });
+}
+
+function serialOf(provisioning: Provisioning): SerialConfiguration {
+  const device = provisioning.optional('device');
+  const baud = provisioning.number('baud');
+  if (device !== undefined) return { io: XsSerial, device, baud };
+  const [port, receive, transmit] = ['uart', 'receive', 'transmit'].map((name) => provisioning.number(name));
+  if (receive < 0 || transmit < 0)
+    throw new XsIpaError('usage', "the modem's pins are not set: set receive, transmit");
+  return { io: XsSerial, baud, port, receive, transmit };
+}
+
+function socketOf(provisioning: Provisioning): TcpConfiguration {
+  if (!provisioning.flag('tls')) return { io: XsTcp };
+  return tlsSocket({ serverName: provisioning.text('host') });
+}
+
+/** What a developer wants to see; stripped of everything where the SDK strips trace. */
+function report(event: IpaEvent | HalEvent): void {
+  if (event.event === 'state') trace(`xs-ipa: ${event.state}\n`);
+  else if (event.event === 'failure') trace(`xs-ipa: ${event.where}: ${event.detail}\n`);
+  else if (event.event === 'link') trace(`xs-ipa: link ${event.state} ${event.detail ?? ''}\n`);
+}
+
+start();

@@ -1,0 +1,44 @@
+/* The command-line build on Linux: the machine as the manifest says, on GLib's event loop. */
+
+#include "xs.h"
+#include "mc.xs.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void fxAbort(xsMachine *the, int status) {
+  (void)the;
+  fprintf(stderr, "xs-ipa: the engine gave up (%d)\n", status);
+  exit(status);
+}
+
+void xs_cli_environment(xsMachine *the) {
+  const char *value = getenv(xsToString(xsArg(0)));
+  if (value) xsResult = xsString((char *)value);
+}
+
+void xs_cli_exit(xsMachine *the) {
+  exit(xsToInteger(xsArg(0)));
+}
+
+int main(void) {
+  xsMachine *machine = xsPrepareMachine(NULL, xsPreparation(), "xs-ipa", NULL, NULL);
+  int failed = 0;
+  if (!machine) return 1;
+  xsBeginHost(machine);
+  {
+    xsVars(1);
+    xsTry {
+      xsVar(0) = xsAwaitImport("firmware/main", XS_IMPORT_NAMESPACE);
+    }
+    xsCatch {
+      fprintf(stderr, "xs-ipa: %s\n", xsToString(xsException));
+      failed = 1;
+    }
+  }
+  xsEndHost(machine);
+  if (!failed) g_main_loop_run(g_main_loop_new(NULL, FALSE));
+  xsDeleteMachine(machine);
+  return failed;
+}

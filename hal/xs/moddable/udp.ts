@@ -1,0 +1,23 @@
+import UDP from 'embedded:io/socket/udp';
+import type { UdpOptions, UdpSocket } from '../../contracts/index.js';
+
+/** UDP of the SDK. */
+export class XsUdp implements UdpSocket {
+  readonly #udp: UDP & { close?(): void };
+
+  constructor(options: UdpOptions) {
+    this.#udp = new UDP({ ...options, format: 'buffer' } as ConstructorParameters<typeof UDP>[0]);
+  }
+
+  read(): (ArrayBuffer & { address: string; port: number }) | undefined {
+    return this.#udp.read();
+  }
+
+  write(datagram: Uint8Array, address: string, port: number): void {
+    this.#udp.write(datagram, address, port);
+  }
+
+  close(): void {
+    this.#udp.close?.();
+  }
+}
