@@ -22,9 +22,11 @@ Environment:
   XS_IPA_NO_SKIP=1      missing programs are failures, not skips
   XS_IPA_FUZZ_COUNT=n   inputs per fuzz target (1000000)
   XS_IPA_FUZZ_SEED=n    where their random numbers start (1)
+  XS_IPA_SGP26=folder   certificates and keys of GSMA SGP.26, for a test that is left out without them
 `;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const skipReasons = join(root, 'test', 'skip-reasons.js');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const args = process.argv.slice(2);
 const json = take('--json');
@@ -69,7 +71,12 @@ async function test() {
   try {
     if (!existsSync(vitest))
       return { passed: 0, failures: ['vitest is not installed: run "npm ci"'], skipped: [] };
-    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+    const reporters = [
+      '--reporter=default',
+      `--reporter=${skipReasons}`,
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+    ];
     const fault = await run(process.execPath, [vitest, 'run', ...reporters, ...args]);
     return count(readReport(report), fault);
   } finally {
@@ -89,13 +96,10 @@ function count(report, fault) {
   const result = { passed: 0, failures: [], skipped: [] };
   for (const file of report?.testResults ?? []) {
     const name = relative(root, file.name);
-    for (const { status, fullName } of file.assertionResults) {
+    for (const { status, fullName, meta } of file.assertionResults) {
       if (status === 'passed') result.passed++;
       else if (status === 'failed') result.failures.push(`${name}: ${fullName}`);
-      else
-        result.skipped.push(
-          `${name}: ${fullName}${fullName.includes('[skipped: ') ? '' : ' [no reason given]'}`,
-        );
+      else result.skipped.push(`${name}: ${withReason(fullName, meta?.skipReason)}`);
     }
     // A file that cannot be loaded has no tests to fail.
     const failed = file.assertionResults.some(({ status }) => status === 'failed');
@@ -109,6 +113,13 @@ function count(report, fault) {
   }
   if (!report && !fault) result.failures.push('vitest: wrote no report');
   return result;
+}
+
+/** The reason is in the title, or was given when the test was already running. */
+function withReason(title, reason) {
+  return title.includes('[skipped: ')
+    ? title
+    : `${title} [${reason ? `skipped: ${reason}` : 'no reason given'}]`;
 }
 
 function firstLine(text) {
