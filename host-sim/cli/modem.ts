@@ -83,8 +83,8 @@ async function run(options: ModemOptions, output: Output): Promise<void> {
   output.result({ event: 'modem-listening', url, personality, eid, state: options.state, socat }, [
     `Modem "${personality}" with eUICC ${eid} on ${url}, state in ${options.state}; Ctrl-C ends it`,
     `  as a tty   ${socat}`,
-    `  an IPA     xs-ipa device --modem ${url}`,
-    `  by hand    nc ${host} ${server.port}   (then AT and Enter)`,
+    `  an IPA     npx xs-ipa device --modem ${url}`,
+    `  by hand    socat - tcp:${host}:${server.port}   (then AT and Enter; nc ${address.host} ${server.port} does it, too)`,
   ]);
   await interrupted();
   await server.close();

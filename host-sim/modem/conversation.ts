@@ -64,6 +64,11 @@ export class Conversation {
     this.#busy = false;
   }
 
+  /** Another TE: it does not go on with a line that the one before has begun. */
+  dropPartial(): void {
+    this.#editor.clear();
+  }
+
   /** @param begun when the first of these characters was on the line */
   take(bytes: Uint8Array, begun: number): void {
     if (!this.#on) return;
@@ -72,7 +77,7 @@ export class Conversation {
     for (const byte of bytes) {
       if (mt.settings.echo) this.#echo(byte, echo);
       const line = this.#editor.put(byte);
-      if (line === undefined || line.trim() === '') continue;
+      if (line === undefined) continue;
       if (this.#lines.length < MOST_LINES) this.#lines.push(line);
     }
     if (echo.length > 0) uart.echo(Uint8Array.from(echo), begun);
@@ -119,9 +124,7 @@ export class Conversation {
     this.#struck = [];
     try {
       for (const action of this.#faults.atCommand(n, line)) this.#strike(action);
-      const commands = parseLine(line);
-      if (!commands) throw new LineError('no command line');
-      for (const command of commands) answer.push(...(await execute(this.#options.mt, command)));
+      for (const command of parseLine(line)) answer.push(...(await execute(this.#options.mt, command)));
       return 'OK';
     } catch (error) {
       if (error instanceof Silence) return undefined;

@@ -1,24 +1,41 @@
 import { CmeError } from './error.js';
 
-/** Turns what a TE (or a person) types into command lines, and says what to echo. */
+/** What a line that was too long reads as: no command has this name. */
+const TOO_LONG = 'AT?';
+
+/**
+ * Turns what a TE (or a person) types into command lines (V.250 §5.2). A line ends with CR, or with LF for programs such as
+ * `nc`; what does not begin with AT is dropped without a word, and so is the LF behind a CR.
+ */
 export class LineEditor {
   readonly #limit: number;
   #line: number[] = [];
   #overflow = false;
+  /** For `A/`; a modem that has had no command line repeats an empty one. */
+  #last = 'AT';
 
-  /** @param limit longest line in characters; a longer one is dropped and reads as `?`, which is no command line */
+  /** @param limit longest line in characters; a longer one is dropped and reads as a command that is not known */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** @returns a whole line, or undefined while it goes on */
+  /** @returns a whole command line, or undefined while there is none */
   put(byte: number): string | undefined {
     switch (byte) {
+      case 0x0a:
       case 0x0d: {
-        const line = this.#overflow ? '?' : String.fromCharCode(...this.#line);
+        const line = String.fromCharCode(...this.#line).trim();
+        const tooLong = this.#overflow;
         this.clear();
-        return line;
+        if (!/^AT/i.test(line)) return undefined;
+        this.#last = tooLong ? TOO_LONG : line;
+        return this.#last;
       }
+      case 0x2f:
+        // A/ has no line end.
+        if (this.#line.length !== 1 || (this.#line[0] | 0x20) !== 0x61) return this.#add(byte);
+        this.clear();
+        return this.#last;
       case 0x08:
       case 0x7f:
         this.#line.pop();
@@ -28,10 +45,13 @@ export class LineEditor {
         return undefined;
       default:
         if (byte < 0x20 || byte > 0x7e) return undefined;
-        if (this.#line.length >= this.#limit) this.#overflow = true;
-        else this.#line.push(byte);
-        return undefined;
+        return this.#add(byte);
     }
+  }
+
+  #add(byte: number): undefined {
+    if (this.#line.length >= this.#limit) this.#overflow = true;
+    else this.#line.push(byte);
   }
 
   clear(): void {
@@ -52,11 +72,9 @@ export interface Command {
 
 /**
  * Splits a command line (V.250 §5.3): basic commands follow each other, extended ones are separated by `;`.
- * @returns undefined when the line is not a command line
+ * @param text begins with AT
  */
-export function parseLine(line: string): Command[] | undefined {
-  const text = line.trim();
-  if (text.slice(0, 2).toUpperCase() !== 'AT') return undefined;
+export function parseLine(text: string): Command[] {
   const commands: Command[] = [];
   let at = 2;
   while (at < text.length) {

@@ -76,9 +76,10 @@ export class SimulatedModem implements TePort {
       reservedChannels: options.reservedChannels ?? personality.reservedChannels,
     };
     this.#settings = new Settings(this.personality);
-    this.#uart = new Uart(this.#clock, options.baud ?? 115_200, options.random, (bytes, begun) =>
-      this.#conversation.take(bytes, begun),
-    );
+    this.#uart = new Uart(this.#clock, options.baud ?? 115_200, options.random, (bytes, begun, other) => {
+      if (other) this.#conversation.dropPartial();
+      this.#conversation.take(bytes, begun);
+    });
     this.#radio = new Radio(
       this.#clock,
       options.network,

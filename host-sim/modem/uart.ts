@@ -104,20 +104,28 @@ export class Uart {
   #te: Te | undefined;
   /** Who wrote what is on its way up, in order. */
   readonly #writers: (Te | undefined)[] = [];
+  /** Whose characters arrived last. */
+  #speaker: Te | undefined;
 
-  /** @param arrived takes what the TE sent, with the moment at which its first bit was on the line */
+  /**
+   * @param arrived takes what the TE sent, with the moment at which its first bit was on the line; `other` when it is not
+   *   of the TE before
+   */
   constructor(
     clock: Clock,
     baud: number,
     random: () => number,
-    arrived: (bytes: Uint8Array, begun: number) => void,
+    arrived: (bytes: Uint8Array, begun: number, other: boolean) => void,
   ) {
     this.#random = random;
     this.#up = new Pipe(clock, baud, (bytes, begun) => {
       this.bytes.up += bytes.length;
       const writer = this.#writers.shift();
-      arrived(bytes, begun);
-      writer?.sent?.(bytes.length);
+      const other = writer !== this.#speaker;
+      this.#speaker = writer;
+      arrived(bytes, begun, other);
+      // One that has left is told nothing.
+      if (writer === this.#te) writer?.sent?.(bytes.length);
     });
     this.#down = new Pipe(clock, baud, (bytes) => {
       this.bytes.down += bytes.length;
@@ -142,7 +150,6 @@ export class Uart {
   detach(te: Te): void {
     if (this.#te !== te) return;
     this.#te = undefined;
-    this.#writers.fill(undefined);
     this.#down.clear();
   }
 

@@ -39,12 +39,52 @@ describe('general commands', () => {
     expect(await bench.raw('')).toBe('');
     expect(await bench.raw('   ')).toBe('');
     expect(await bench.raw('AT\r\n\nAT')).toBe('\r\nOK\r\n\r\nOK\r\n');
-    expect(await bench.raw('hello')).toBe('\r\nERROR\r\n');
+    expect(await bench.raw('hello')).toBe('');
+    expect(await bench.raw('?')).toBe('');
     expect(await bench.raw('ATV0')).toBe('0\r');
     expect(await bench.raw('AT+CGMI')).toBe('xs-ipa\r\n0\r');
     expect(await bench.raw('AT+NO')).toBe('4\r');
     expect(await bench.raw('ATZ')).toBe('\r\nOK\r\n');
     expect(await bench.raw('AT')).toBe('AT\r\r\nOK\r\n');
+  });
+
+  it('takes a lone LF as the end of a line, and CR LF as one', async () => {
+    const bench = await new Bench().ready();
+    bench.type('AT+CGMI\n');
+    await bench.clock.advance(100);
+    expect(bench.received).toBe('\r\nxs-ipa\r\n\r\nOK\r\n');
+    bench.received = '';
+    bench.type('AT+NO\r\nhello\n\nAT\r\n');
+    await bench.clock.advance(100);
+    expect(bench.received).toBe('\r\nERROR\r\n\r\nOK\r\n');
+  });
+
+  it('repeats the last command line at A/, without a line end', async () => {
+    const bench = await new Bench().ready();
+    await bench.ask('AT+CGMI');
+    bench.received = '';
+    bench.type('A/');
+    await bench.clock.advance(100);
+    expect(bench.received).toBe('\r\nxs-ipa\r\n\r\nOK\r\n');
+    await bench.ask('hello');
+    expect(await bench.raw('a/')).toBe('\r\nxs-ipa\r\n\r\nOK\r\n');
+    expect(await bench.raw('AT+CGSN/A/')).toBe('\r\nERROR\r\n');
+    const fresh = new Bench();
+    await fresh.clock.advance(6000);
+    expect(await fresh.ask('A/')).toEqual(['OK']);
+  });
+
+  it('does not let a TE go on with the line of the one before', async () => {
+    const bench = await new Bench({ baud: 9600 }).ready();
+    bench.type('AT+CGMI\rAT+C');
+    bench.leave();
+    const line = bench.connect();
+    bench.received = '';
+    line.write(Buffer.from('GSN\rAT+CGMM\r'));
+    await bench.clock.advance(1000);
+    expect(bench.received).toContain('Simulated LTE modem');
+    expect(bench.received).not.toContain('352906112345675');
+    expect(bench.received).not.toContain('ERROR');
   });
 
   it('words errors as +CMEE says', async () => {

@@ -238,7 +238,7 @@ describe('hostile input', () => {
 
   it('a line without end does not grow', async () => {
     const bench = await new Bench().ready();
-    bench.type('A'.repeat(1_000_000));
+    bench.type(`AT${'A'.repeat(1_000_000)}`);
     await bench.clock.advance(10);
     expect(await bench.ask('')).toEqual(['ERROR']);
     expect(await bench.ask('AT')).toEqual(['OK']);
@@ -255,8 +255,7 @@ describe('hostile input', () => {
   it('parseLine is total', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 60 }), (text) => {
-        parseLine(`AT${text}`);
-        return parseLine(`x${text}`) === undefined;
+        return parseLine(`AT${text}`).length <= text.length;
       }),
       { numRuns: 2000 },
     );
