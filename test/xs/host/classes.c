@@ -67,6 +67,17 @@ void native_onDevice(xsMachine* the)
 		xsTypeError("native call while preloading: it could not be stored in flash");
 }
 
+void native_construct(xsMachine* the)
+{
+	native_onDevice(the);
+	if (xsmcTypeOf(xsTarget) == xsUndefinedType)
+		xsTypeError("call: class");
+	xsmcVars(1);
+	xsmcGet(xsVar(0), xsTarget, host_ids[ID_prototype]);
+	xsThis = xsmcNewHostInstance(xsVar(0));
+	xsResult = xsThis;
+}
+
 static void fetchCallback(xsMachine* the, xsSlot* callback, int id)
 {
 	*callback = xsUndefined;

@@ -16,6 +16,8 @@ typedef struct {
 void native_object(void* machine, const char* name, const Method* methods);
 /** `natives.<name>`: a class whose instances carry host data. */
 void native_class(void* machine, const char* name, xsCallback constructor, xsDestructor destructor, const Method* methods);
+/** First in a constructor: makes `this`, an instance of the class that `new` was applied to. */
+void native_construct(xsMachine* the);
 /** Throws while modules are preloaded: what a native makes cannot be stored in flash. */
 void native_onDevice(xsMachine* the);
 

@@ -100,7 +100,7 @@ void loop_add(Source* source);
 
 #define HOST_NAMES(_) \
 	_(address) _(baud) _(format) _(host) _(path) _(port) _(mode) _(ticks) _(from) _(nodelay) _(target) \
-	_(onReadable) _(onWritable) _(onError) _(stack) _(message) \
+	_(prototype) _(onReadable) _(onWritable) _(onError) _(stack) _(message) \
 	_(slots) _(slotsPeak) _(chunks) _(chunksPeak) _(stackPeak) _(bytes) _(bytesPeak) _(slotBytes) \
 	_(lost) _(received) _(sent)
 #define HOST_ENUM(NAME) ID_##NAME,

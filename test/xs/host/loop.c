@@ -274,6 +274,8 @@ static void wait(int64_t until)
 		timeout = GRACE_MS;
 	else
 		timeout = (int)((left + 999) / 1000);
+	if (virtualTime && !count)
+		timeout = 0;
 	happened = poll(fds, count, timeout);
 	if (virtualTime && happened <= 0 && left > 0)
 		virtualNow = until;

@@ -619,6 +619,20 @@ void machine_collect(void* machine)
 	fxCollectGarbage((txMachine*)machine);
 }
 
+/*
+ * The engine notes its stack's peak only where functions end, without what natives and exceptions put on top. So the
+ * unused part is painted, and the peak is where the paint ends.
+ */
+enum { PAINT = 0xA5 };
+
+static int stackPeak(txMachine* the)
+{
+	txByte* unused = (txByte*)the->stackBottom;
+	while (unused < (txByte*)the->stack && *(txU1*)unused == PAINT)
+		unused++;
+	return (int)(the->stackTop - (txSlot*)the->stackBottom) - (int)((unused - (txByte*)the->stackBottom) / sizeof(txSlot));
+}
+
 Figures machine_figures(void* machine)
 {
 	txMachine* the = machine;
@@ -628,9 +642,9 @@ Figures machine_figures(void* machine)
 	figures.slotsReserved = the->maximumHeapCount;
 	figures.chunks = the->currentChunksSize;
 	figures.chunksPeak = the->peakChunksSize;
-	figures.chunksReserved = the->maximumChunksSize;
+	figures.chunksReserved = the->heap ? (int)(the->heap->top - the->heap->start) : the->maximumChunksSize;
 	figures.stack = (int)(the->stackTop - the->stack);
-	figures.stackPeak = (int)(the->stackTop - the->stackPeak);
+	figures.stackPeak = stackPeak(the);
 	figures.collections = the->garbageCollectionCount;
 	figures.keys = the->keyIndex - the->keyOffset;
 	return figures;
@@ -642,6 +656,7 @@ void machine_resetPeaks(void* machine)
 	the->peakHeapCount = the->currentHeapCount;
 	the->peakChunksSize = the->currentChunksSize;
 	the->stackPeak = the->stack;
+	c_memset(the->stackBottom, PAINT, (txByte*)the->stack - (txByte*)the->stackBottom);
 }
 
 FlashFigures machine_flash(void)

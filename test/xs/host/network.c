@@ -156,7 +156,7 @@ static void TCP_constructor(xsMachine* the)
 	struct sockaddr_in where;
 	int fd, on = 1;
 	Tcp* tcp;
-	native_onDevice(the);
+	native_construct(the);
 	where = endpoint(the);
 	fd = nonblocking(socket(AF_INET, SOCK_STREAM, 0));
 	if (fd < 0)
@@ -288,7 +288,7 @@ static void UDP_constructor(xsMachine* the)
 	struct sockaddr_in where = { .sin_family = AF_INET };
 	int fd;
 	Udp* udp;
-	native_onDevice(the);
+	native_construct(the);
 	where.sin_port = htons((uint16_t)option_integer(the, ID_port, 0));
 	fd = nonblocking(socket(AF_INET, SOCK_DGRAM, 0));
 	if (fd < 0)

@@ -267,7 +267,7 @@ static void Serial_constructor(xsMachine* the)
 	int port = option_integer(the, ID_port, 1);
 	int baud = option_integer(the, ID_baud, 0);
 	int fd;
-	native_onDevice(the);
+	native_construct(the);
 	if (baud <= 0 || baud > 20000000)
 		xsRangeError("invalid baud");
 	if (port < 0 || port > 3 || !board.ports[port])

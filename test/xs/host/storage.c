@@ -117,7 +117,7 @@ static void Domain_constructor(xsMachine* the)
 	Domain* domain;
 	char text[64];
 	xsSlot value;
-	native_onDevice(the);
+	native_construct(the);
 	xsmcGet(value, xsArg(0), host_ids[ID_path]);
 	xsmcToStringBuffer(value, text, sizeof(text));
 	if (!*text || strlen(text) > KEY_MAX || strchr(text, '/') || *text == '.')
