@@ -137,7 +137,10 @@ export async function buildHost(options = {}) {
     `-I${hostSources}`,
     ...['includes', 'platforms', 'sources'].map((name) => `-I${join(xs, name)}`),
   ];
-  const key = createHash('sha256').update(JSON.stringify([cc, xs, flags])).digest('hex').slice(0, 12);
+  const key = createHash('sha256')
+    .update(JSON.stringify([cc, xs, flags]))
+    .digest('hex')
+    .slice(0, 12);
   const objects = join(cache, `host-${bits}-${key}`);
   const program = join(objects, 'xs-host');
   mkdirSync(objects, { recursive: true });
@@ -198,7 +201,9 @@ if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1]) {
   try {
     const { path, bits } = await buildHost();
     if (bits === 64)
-      process.stderr.write('64-bit host: slots are twice the size of a device’s (install gcc-multilib for 32)\n');
+      process.stderr.write(
+        '64-bit host: slots are twice the size of a device’s (install gcc-multilib for 32)\n',
+      );
     process.stdout.write(`${path}\n`);
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;

@@ -15,7 +15,10 @@ const ModuleSource host_modules[] = {
 		"const Domain = natives.Domain; export default Object.freeze({ open(options) { return new Domain(options); } });" },
 	{ "timer", NULL, "export default natives.Timer;" },
 	{ "time", NULL, "export default natives.Time;" },
-	{ "host", NULL, "export default natives.Host;" },
+	{ "host", NULL,
+		"export default natives.Host;"
+		"export const Serial = natives.Serial, TCP = natives.TCP, UDP = natives.UDP, Timer = natives.Timer,"
+		"Time = natives.Time; export { default as Storage } from 'embedded:storage/key-value';" },
 };
 const int host_moduleCount = sizeof(host_modules) / sizeof(host_modules[0]);
 

@@ -91,6 +91,13 @@ void fxDeleteMachinePlatform(txMachine* the)
 
 /* ---- the end ---- */
 
+static bool isCode(txSlot* slot)
+{
+	return slot && (slot->flag & XS_INTERNAL_FLAG)
+		&& (slot->kind == XS_CODE_KIND || slot->kind == XS_CODE_X_KIND || slot->kind == XS_CALLBACK_KIND
+			|| slot->kind == XS_CALLBACK_X_KIND);
+}
+
 static const char* abortReason(int status)
 {
 	switch (status) {
@@ -134,6 +141,26 @@ static void printException(txMachine* the, txSlot* exception)
 			fprintf(stderr, "%s\n", property->value.string);
 }
 
+/** Functions under way with the slots of stack each has taken, innermost first: whose depth has to shrink. */
+static void printStack(txMachine* the)
+{
+	txSlot* top = the->stack;
+	txSlot* frame;
+	txSlot* innermost = the->frame;
+	for (frame = innermost; frame; frame = frame->next) {
+		txSlot* function;
+		the->frame = frame; /* for the macro, whose offsets differ between engines */
+		function = mxFunction;
+		if (function->kind == XS_REFERENCE_KIND && isCode(function->value.reference->next)) {
+			txID id = mxFunctionInstanceCode(function->value.reference)->ID;
+			txString name = id == XS_NO_ID ? C_NULL : fxGetKeyName(the, id);
+			fprintf(stderr, "#   %4d slots  %s\n", (int)(frame - top), name && *name ? name : "(anonymous)");
+			top = frame;
+		}
+	}
+	the->frame = innermost;
+}
+
 /** As on the device, a script cannot catch this. The exit code is 10 + the engine's own: 11 memory, 12 stack. */
 void fxAbort(txMachine* the, int status)
 {
@@ -147,6 +174,8 @@ void fxAbort(txMachine* the, int status)
 		printException(the, &mxException);
 	else
 		fprintf(stderr, "\n");
+	if (status == XS_STACK_OVERFLOW_EXIT || status == XS_NOT_ENOUGH_MEMORY_EXIT)
+		printStack(the);
 	fflush(stderr);
 	system_report(the == root || !root ? NULL : the, abortReason(status), 10 + status);
 	_exit(10 + status);
@@ -323,13 +352,6 @@ static void freezeInstance(txSlot* instance)
 			property->flag |= XS_DONT_SET_FLAG;
 		property->flag |= XS_DONT_DELETE_FLAG;
 	}
-}
-
-static bool isCode(txSlot* slot)
-{
-	return slot && (slot->flag & XS_INTERNAL_FLAG)
-		&& (slot->kind == XS_CODE_KIND || slot->kind == XS_CODE_X_KIND || slot->kind == XS_CALLBACK_KIND
-			|| slot->kind == XS_CALLBACK_X_KIND);
 }
 
 /** Kinds of which a copy in RAM cannot stand for the original in flash; the linker freezes them. */
