@@ -3,7 +3,11 @@ export class BuildError extends Error {
   readonly exitCode: 3 | 4 | 5;
 }
 
-/** @param options.bits 32 where the compiler can, unless told */
+/**
+ * @param options.bits 32 where the compiler can, unless told
+ * @param options.stress able to collect at every allocation (HostOptions.livePeaks)
+ */
 export function buildHost(options?: {
   bits?: 32 | 64;
+  stress?: boolean;
 }): Promise<{ path: string; bits: 32 | 64; built: boolean }>;

@@ -121,7 +121,8 @@ async function inParallel(tasks) {
 }
 
 /**
- * @param {{ bits?: 32 | 64 }} [options] 32 where the compiler can, unless told
+ * @param {{ bits?: 32 | 64, stress?: boolean }} [options] 32 where the compiler can, unless told; `stress`: able to
+ * collect at every allocation
  * @returns {Promise<{ path: string, bits: 32 | 64, built: boolean }>} `built`: something was compiled
  */
 export async function buildHost(options = {}) {
@@ -131,6 +132,7 @@ export async function buildHost(options = {}) {
   const flags = [
     ...(bits === 32 ? ['-m32', '-msse2', '-mfpmath=sse'] : ['-Dmx32bitID=1']),
     '-O2',
+    ...(options.stress ? ['-DmxStress=1'] : []),
     '-fno-common',
     '-fno-strict-aliasing',
     ...DEFINES.map((define) => `-D${define}`),
@@ -141,7 +143,7 @@ export async function buildHost(options = {}) {
     .update(JSON.stringify([cc, xs, flags]))
     .digest('hex')
     .slice(0, 12);
-  const objects = join(cache, `host-${bits}-${key}`);
+  const objects = join(cache, `host-${bits}${options.stress ? '-stress' : ''}-${key}`);
   const program = join(objects, 'xs-host');
   mkdirSync(objects, { recursive: true });
 

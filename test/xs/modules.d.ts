@@ -21,6 +21,8 @@ declare module 'host' {
     memory(): Memory;
     /** Collects, writes a line of figures for what ran since the last mark, and starts the peaks over. */
     mark(label: string): void;
+    /** Collects and writes a line with what is alive, by class. */
+    census(label: string): void;
     /** Uniform in [0, 1), reproducible from the host's seed. */
     random(): number;
   };
@@ -30,7 +32,11 @@ declare module 'host' {
   export const Serial: import('../../hal/contracts/index.js').SerialConstructor;
   export const TCP: import('../../hal/contracts/index.js').TcpConstructor;
   export const UDP: import('../../hal/contracts/index.js').UdpConstructor;
-  export const Timer: import('../../hal/contracts/index.js').Timer;
+  export const Timer: import('../../hal/contracts/index.js').Timer & {
+    set(callback: () => void, milliseconds: number, repeat?: number): unknown;
+    repeat(callback: () => void, milliseconds: number): unknown;
+    schedule(handle: unknown, milliseconds?: number, repeat?: number): void;
+  };
   export const Time: import('../../hal/contracts/index.js').Time;
   export const Storage: {
     open(options: {

@@ -32,6 +32,8 @@ export interface HostOptions {
   /** Intrinsics frozen as preload leaves them (true). */
   frozen?: boolean;
   bits?: 32 | 64;
+  /** Collects at every allocation, so that peaks are what was alive, without garbage. Slow. */
+  livePeaks?: boolean;
   /** A line the script logged. */
   onLine?: (line: string) => void;
   onFigures?: (figures: Figures) => void;
@@ -75,12 +77,23 @@ export interface Figures {
   };
 }
 
+/** What is alive, largest class first. Variables that functions close over belong to none of them. */
+export interface Census {
+  event: 'census';
+  label: string;
+  /** In all, baseline included. */
+  slots: number;
+  chunks: number;
+  classes: { name: string; count: number; slots: number; chunks: number }[];
+}
+
 export interface HostResult {
   /** 11: memory full, 12: stack overflow, 15: unhandled exception, 18: unhandled rejection. */
   code: number | null;
   signal: NodeJS.Signals | null;
   lines: string[];
   marks: Record<string, Figures>;
+  census: Record<string, Census>;
   /** At the end. */
   figures: Figures | undefined;
   /** What engine and host had to complain about. */
@@ -100,7 +113,10 @@ export class XsHost {
 
   /** @throws {BuildError} where the host cannot be built */
   static async start(options: HostOptions): Promise<XsHost> {
-    const [{ path }, code] = await Promise.all([buildHost({ bits: options.bits }), bundle(options.entry)]);
+    const [{ path }, code] = await Promise.all([
+      buildHost({ bits: options.bits, stress: options.livePeaks }),
+      bundle(options.entry),
+    ]);
     const folder = mkdtempSync(join(tmpdir(), 'xs-ipa-xs-'));
     const file = (name: string, text: string): string => {
       writeFileSync(join(folder, name), text);
@@ -119,6 +135,7 @@ export class XsHost {
       ...flag('seed', options.seed),
       ...Object.entries(options.ports ?? {}).map(([port, wire]) => `--port=${port}=${wire}`),
       ...(options.virtualTime ? ['--virtual-time'] : []),
+      ...(options.livePeaks ? ['--live-peaks'] : []),
       ...(options.frozen === false ? ['--thawed'] : []),
       file('main.js', "import config from 'mc/config';\nimport main from 'app';\nmain(config);\n"),
     ];
@@ -147,6 +164,7 @@ function collect(child: ChildProcess, folder: string, options: HostOptions): Pro
     signal: null,
     lines: [],
     marks: {},
+    census: {},
     figures: undefined,
     complaints: '',
   };
@@ -155,7 +173,11 @@ function collect(child: ChildProcess, folder: string, options: HostOptions): Pro
     options.onLine?.(line);
   });
   createInterface(child.stdio[3] as Readable).on('line', (line) => {
-    const figures = JSON.parse(line) as Figures;
+    const figures = JSON.parse(line) as Figures | Census;
+    if (figures.event === 'census') {
+      result.census[figures.label] = figures;
+      return;
+    }
     if (figures.event === 'exit') result.figures = figures;
     else result.marks[figures.label] = figures;
     options.onFigures?.(figures);

@@ -55,6 +55,7 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       if (event.state === 'unassociated') Host.exit();
       if (event.state !== 'idle') return;
       Host.mark(polls === 0 ? 'first idle' : `poll ${polls}`);
+      if (polls === 0) Host.census('idle');
       if (polls++ === (config.polls ?? 1)) Host.exit();
       else Timer.set(() => ipad.poll(), 100);
     },

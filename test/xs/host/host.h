@@ -66,6 +66,18 @@ Figures machine_figures(void* machine);
 /** Peaks start over from what is in use now. */
 void machine_resetPeaks(void* machine);
 FlashFigures machine_flash(void);
+/** What kinds of objects are alive. */
+typedef struct {
+	char name[40]; /* of the class; "function", "scope", … */
+	int count, slots, chunks;
+} CensusLine;
+/** Fills `lines`, largest first; garbage that was not collected counts. @returns how many there are */
+int machine_census(void* machine, CensusLine* lines, int room);
+/**
+ * Collects at every allocation from now on, so that peaks are what was really alive and not garbage as well.
+ * @returns false in a build without it
+ */
+bool machine_stress(void);
 int machine_slotBytes(void);
 const char* machine_version(void);
 /** True while modules are preloaded: a native called then could not be stored in flash. */
@@ -129,6 +141,7 @@ typedef struct {
 } Board;
 extern Board board;
 
+void system_census(void* machine, const char* label);
 void system_report(void* machine, const char* label, int exitCode);
 void serial_totals(int64_t* sent, int64_t* received, int64_t* lost);
 /** Opens `tcp:host:port`, `tty:path` or `fd:n`; -1 and a message on stderr when that fails. */

@@ -177,6 +177,9 @@ void fxAbort(txMachine* the, int status)
 	if (status == XS_STACK_OVERFLOW_EXIT || status == XS_NOT_ENOUGH_MEMORY_EXIT)
 		printStack(the);
 	fflush(stderr);
+	/* The engine has just collected in vain: what is alive now is what did not fit. */
+	if (status == XS_NOT_ENOUGH_MEMORY_EXIT && the != root && root)
+		system_census(the, abortReason(status));
 	system_report(the == root || !root ? NULL : the, abortReason(status), 10 + status);
 	_exit(10 + status);
 }
@@ -662,9 +665,10 @@ Figures machine_figures(void* machine)
 	figures.slots = the->currentHeapCount;
 	figures.slotsPeak = the->peakHeapCount;
 	figures.slotsReserved = the->maximumHeapCount;
-	figures.chunks = the->currentChunksSize;
-	figures.chunksPeak = the->peakChunksSize;
 	figures.chunksReserved = the->heap ? (int)(the->heap->top - the->heap->start) : the->maximumChunksSize;
+	/* The engine counts a chunk that grows in place twice until the next collection; more than there is cannot be. */
+	figures.chunks = the->currentChunksSize < figures.chunksReserved ? the->currentChunksSize : figures.chunksReserved;
+	figures.chunksPeak = the->peakChunksSize < figures.chunksReserved ? the->peakChunksSize : figures.chunksReserved;
 	figures.stack = (int)(the->stackTop - the->stack);
 	figures.stackPeak = stackPeak(the);
 	figures.collections = the->garbageCollectionCount;
@@ -679,6 +683,123 @@ void machine_resetPeaks(void* machine)
 	the->peakChunksSize = the->currentChunksSize;
 	the->stackPeak = the->stack;
 	c_memset(the->stackBottom, PAINT, (txByte*)the->stack - (txByte*)the->stackBottom);
+}
+
+bool machine_stress(void)
+{
+#if mxStress
+	extern int gxStress;
+	gxStress = 1;
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* ---- census ---- */
+
+/** Bytes of the chunk that `data` is the content of; 0 when it is in flash. */
+static int chunkSize(txMachine* the, void* data)
+{
+	txByte* address = data;
+	txBlock* block;
+	for (block = the->firstBlock; block; block = block->nextBlock)
+		if (address > (txByte*)block && address < block->current)
+			return (int)((txChunk*)(address - sizeof(txChunk)))->size;
+	return 0;
+}
+
+static void countSlot(txMachine* the, txSlot* slot, CensusLine* line)
+{
+	line->slots++;
+	switch (slot->kind) {
+	case XS_STRING_KIND: line->chunks += chunkSize(the, slot->value.string); break;
+	case XS_BIGINT_KIND: line->chunks += chunkSize(the, slot->value.bigint.data); break;
+	case XS_ARRAY_KIND: line->chunks += chunkSize(the, slot->value.array.address); break;
+	case XS_ARRAY_BUFFER_KIND: line->chunks += chunkSize(the, slot->value.arrayBuffer.address); break;
+	case XS_STACK_KIND: line->chunks += chunkSize(the, slot->value.stack.address); break;
+	case XS_MAP_KIND:
+	case XS_SET_KIND: line->chunks += chunkSize(the, slot->value.table.address); break;
+	case XS_PRIVATE_KIND: {
+		txSlot* item;
+		for (item = slot->value.private.first; item; item = item->next)
+			countSlot(the, item, line);
+		break;
+	}
+	}
+}
+
+static txString functionName(txMachine* the, txSlot* function)
+{
+	txSlot* property;
+	txID id = mxFunctionInstanceCode(function)->ID;
+	if (id != XS_NO_ID)
+		return fxGetKeyName(the, id);
+	for (property = function->next; property; property = property->next)
+		if (property->ID == mxID(_name) && printable(property))
+			return property->value.string;
+	return C_NULL;
+}
+
+static const char* className(txMachine* the, txSlot* instance)
+{
+	txSlot* property;
+	txSlot* prototype = instance->value.instance.prototype;
+	txString name = C_NULL;
+	if (isCode(instance->next))
+		return "function";
+	if (instance->next && instance->next->ID == XS_ENVIRONMENT_BEHAVIOR && (instance->next->flag & XS_INTERNAL_FLAG))
+		return "scope";
+	for (property = instance->next; property && (property->flag & XS_INTERNAL_FLAG); property = property->next)
+		if (property->kind == XS_STACK_KIND)
+			return "suspended function";
+	if (!prototype)
+		return "(engine)";
+	for (property = prototype->next; property; property = property->next)
+		if (property->ID == mxID(_constructor) && property->kind == XS_REFERENCE_KIND
+			&& isCode(property->value.reference->next))
+			name = functionName(the, property->value.reference);
+	return name && *name ? name : "(nameless)";
+}
+
+static int bySize(const void* a, const void* b)
+{
+	const CensusLine* left = a;
+	const CensusLine* right = b;
+	int slot = (int)sizeof(txSlot);
+	return (right->slots * slot + right->chunks) - (left->slots * slot + left->chunks);
+}
+
+int machine_census(void* machine, CensusLine* lines, int room)
+{
+	txMachine* the = machine;
+	txSlot* heap;
+	int count = 0, i;
+	for (heap = the->firstHeap; heap; heap = heap->next) {
+		txSlot* slot;
+		for (slot = heap + 1; slot < heap->value.reference; slot++) {
+			const char* name;
+			txSlot* property;
+			if (slot->kind != XS_INSTANCE_KIND)
+				continue;
+			name = className(the, slot);
+			for (i = 0; i < count && strncmp(lines[i].name, name, sizeof(lines[i].name) - 1); i++)
+				;
+			if (i == count) {
+				if (count == room)
+					continue;
+				c_memset(&lines[count], 0, sizeof(lines[count]));
+				strncpy(lines[count].name, name, sizeof(lines[count].name) - 1);
+				count++;
+			}
+			lines[i].count++;
+			lines[i].slots++;
+			for (property = slot->next; property; property = property->next)
+				countSlot(the, property, &lines[i]);
+		}
+	}
+	qsort(lines, count, sizeof(CensusLine), bySize);
+	return count;
 }
 
 FlashFigures machine_flash(void)

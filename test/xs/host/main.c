@@ -30,6 +30,7 @@ static void usage(FILE* file)
 		"  --storage DIRECTORY     key-value storage (RAM only)\n"
 		"  --virtual-time          time jumps to the next timer when nothing else happens\n"
 		"  --slowness FACTOR       the device is that many times slower than this machine (0: time stands still)\n"
+		"  --live-peaks            collect at every allocation: peaks without garbage (stress build only)\n"
 		"  --seed NUMBER           of the random source\n"
 		"  --results FD            figures as JSON lines\n"
 		"exit: 0 or the script's own; 10 + the engine's abort: 11 memory full, 12 stack overflow, 15 unhandled\n"
@@ -59,17 +60,18 @@ static char* value(char* text)
 
 int main(int argc, char* argv[])
 {
-	enum { PRELOAD = 1, STATIC, STACK, SLOTS, CHUNKS, THAWED, PORT, FIFO, STORAGE, VIRTUAL, SLOWNESS, SEED, RESULTS, HELP };
+	enum { PRELOAD = 1, STATIC, STACK, SLOTS, CHUNKS, THAWED, PORT, FIFO, STORAGE, VIRTUAL, SLOWNESS, LIVE, SEED, RESULTS, HELP };
 	static const struct option options[] = {
 		{ "preload", required_argument, NULL, PRELOAD }, { "static", required_argument, NULL, STATIC },
 		{ "stack", required_argument, NULL, STACK }, { "slots", required_argument, NULL, SLOTS },
 		{ "chunks", required_argument, NULL, CHUNKS }, { "thawed", no_argument, NULL, THAWED },
 		{ "port", required_argument, NULL, PORT }, { "fifo", required_argument, NULL, FIFO },
 		{ "storage", required_argument, NULL, STORAGE }, { "virtual-time", no_argument, NULL, VIRTUAL },
-		{ "slowness", required_argument, NULL, SLOWNESS }, { "seed", required_argument, NULL, SEED },
+		{ "slowness", required_argument, NULL, SLOWNESS }, { "live-peaks", no_argument, NULL, LIVE },
+		{ "seed", required_argument, NULL, SEED },
 		{ "results", required_argument, NULL, RESULTS }, { "help", no_argument, NULL, HELP }, { 0 },
 	};
-	bool frozen = true;
+	bool frozen = true, live = false;
 	void* machine;
 	int option, i;
 	signal(SIGPIPE, SIG_IGN);
@@ -96,6 +98,7 @@ int main(int argc, char* argv[])
 		case STORAGE: board.storage = optarg; break;
 		case VIRTUAL: loop_virtualTime(true); break;
 		case SLOWNESS: loop_slowness(atof(optarg)); break;
+		case LIVE: live = true; break;
 		case SEED: board.seed = (uint32_t)strtoul(optarg, NULL, 0); break;
 		case RESULTS: board.resultsFd = atoi(optarg); break;
 		case HELP: usage(stdout); return 0;
@@ -112,6 +115,10 @@ int main(int argc, char* argv[])
 	machine_makeRoot(frozen);
 	machine = machine_boot(&creation);
 	system_baseline(machine);
+	if (live && !machine_stress()) {
+		fprintf(stderr, "xs-host: --live-peaks needs the stress build\n");
+		return 2;
+	}
 	machine_runMain(machine);
 	loop_run(machine);
 	system_report(machine, "end", system_exitCode());

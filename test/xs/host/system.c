@@ -32,16 +32,20 @@ static void writeString(FILE* file, const char* text)
 	fputc('"', file);
 }
 
+static FILE* results(void)
+{
+	static FILE* file = NULL;
+	if (!file && board.resultsFd >= 0)
+		file = fdopen(board.resultsFd, "w");
+	return file;
+}
+
 /** One JSON line. `machine` NULL: nothing has booted. Counts are above the baseline: the clone before its first script. */
 static void writeFigures(void* machine, const char* label, const char* event, int code)
 {
-	static FILE* file = NULL;
+	FILE* file = results();
 	FlashFigures flash = machine_flash();
 	int64_t sent, received, lost;
-	if (board.resultsFd < 0)
-		return;
-	if (!file)
-		file = fdopen(board.resultsFd, "w");
 	if (!file)
 		return;
 	serial_totals(&sent, &received, &lost);
@@ -125,13 +129,42 @@ static void Host_memory(xsMachine* the)
 static void Host_mark(xsMachine* the)
 {
 	char label[64];
-	Figures before = machine_figures(the);
-	(void)before;
 	native_onDevice(the);
 	xsmcToStringBuffer(xsArg(0), label, sizeof(label));
 	machine_collect(the);
 	writeFigures(the, label, "mark", -1);
 	machine_resetPeaks(the);
+}
+
+/** A line with what is alive, by class. Closed-over variables are in none of them. */
+void system_census(void* machine, const char* label)
+{
+	CensusLine lines[96];
+	int count = machine_census(machine, lines, 96), i;
+	Figures now = machine_figures(machine);
+	FILE* file = results();
+	if (!file)
+		return;
+	fprintf(file, "{\"event\":\"census\",\"label\":");
+	writeString(file, label);
+	fprintf(file, ",\"slots\":%d,\"chunks\":%d,\"classes\":[", now.slots, now.chunks);
+	for (i = 0; i < count; i++) {
+		fprintf(file, i ? ",{\"name\":" : "{\"name\":");
+		writeString(file, lines[i].name);
+		fprintf(file, ",\"count\":%d,\"slots\":%d,\"chunks\":%d}", lines[i].count, lines[i].slots, lines[i].chunks);
+	}
+	fprintf(file, "]}\n");
+	fflush(file);
+}
+
+/** census(label) */
+static void Host_census(xsMachine* the)
+{
+	char label[64];
+	native_onDevice(the);
+	xsmcToStringBuffer(xsArg(0), label, sizeof(label));
+	machine_collect(the);
+	system_census(the, label);
 }
 
 /** random(): uniform in [0, 1), from the seed. xorshift32. */
@@ -148,7 +181,7 @@ void system_install(void* machine)
 {
 	static const Method methods[] = {
 		{ "log", Host_log, 1 }, { "exit", Host_exit, 1 }, { "collect", Host_collect, 0 },
-		{ "memory", Host_memory, 0 }, { "mark", Host_mark, 1 }, { "random", Host_random, 0 }, { NULL },
+		{ "memory", Host_memory, 0 }, { "mark", Host_mark, 1 }, { "census", Host_census, 1 }, { "random", Host_random, 0 }, { NULL },
 	};
 	native_object(machine, "Host", methods);
 }
