@@ -40,7 +40,9 @@ await describeOnXs('the IPA on XS', () => {
     const { code, complaints, figures } = await host.ended;
     expect({ code, complaints }).toEqual({ code: 0, complaints: '' });
     expect(figures?.serial.lost).toBe(0);
-    const enabled = world.euicc.profiles.filter(({ enabled }) => enabled).map(({ iccid }) => iccid);
-    expect(enabled).toEqual([BETA.iccid]);
+    const enabled = world.euicc.profiles
+      .filter(({ enabled }) => enabled)
+      .map(({ profileName }) => profileName);
+    expect(enabled).toEqual([BETA.profileName]);
   });
 });

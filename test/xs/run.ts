@@ -11,8 +11,11 @@ import { bundle } from './bundle.js';
 export type Wire = `tcp:${string}:${number}` | `tty:${string}` | `fd:${number}`;
 
 export interface HostOptions {
-  /** TypeScript module with `export default function main(config)`; everything it imports is preloaded with it. */
-  entry: string;
+  /**
+   * TypeScript module with `export default function main(config)`, preloaded with everything it imports; or two modules:
+   * `main` to run, importing the preloaded `./device.js`.
+   */
+  entry: string | { device: string; main: string };
   /** Constant data for main(), JSON. */
   config?: Readonly<Record<string, unknown>>;
   /** By number of the UART. */
@@ -113,9 +116,10 @@ export class XsHost {
 
   /** @throws {BuildError} where the host cannot be built */
   static async start(options: HostOptions): Promise<XsHost> {
-    const [{ path }, code] = await Promise.all([
+    const { entry } = options;
+    const [{ path }, modules] = await Promise.all([
       buildHost({ bits: options.bits, stress: options.livePeaks }),
-      bundle(options.entry),
+      typeof entry === 'string' ? preloaded(entry) : { name: './device.js', ...entry },
     ]);
     const folder = mkdtempSync(join(tmpdir(), 'xs-ipa-xs-'));
     const file = (name: string, text: string): string => {
@@ -125,7 +129,7 @@ export class XsHost {
     const config = JSON.stringify(options.config ?? {});
     const args = [
       `--preload=mc/config=${file('config.js', `export default Object.freeze(${config}, true);\n`)}`,
-      `--preload=app=${file('app.js', code)}`,
+      `--preload=${modules.name}=${file('device.js', modules.device)}`,
       `--storage=${options.storage ?? join(folder, 'storage')}`,
       '--results=3',
       ...flag('static', options.heap),
@@ -137,7 +141,7 @@ export class XsHost {
       ...(options.virtualTime ? ['--virtual-time'] : []),
       ...(options.livePeaks ? ['--live-peaks'] : []),
       ...(options.frozen === false ? ['--thawed'] : []),
-      file('main.js', "import config from 'mc/config';\nimport main from 'app';\nmain(config);\n"),
+      file('main.js', modules.main),
     ];
     const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
     return new XsHost(child, collect(child, folder, options));
@@ -152,6 +156,12 @@ export class XsHost {
 /** Runs an entry to its end. */
 export async function runOnXs(options: HostOptions): Promise<HostResult> {
   return (await XsHost.start(options)).ended;
+}
+
+/** The smallest main module: everything else is in flash. */
+async function preloaded(entry: string): Promise<{ name: string; device: string; main: string }> {
+  const main = "import config from 'mc/config';\nimport main from 'app';\nmain(config);\n";
+  return { name: 'app', device: await bundle(entry), main };
 }
 
 function flag(name: string, value: number | undefined): string[] {

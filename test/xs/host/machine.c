@@ -91,6 +91,9 @@ void fxDeleteMachinePlatform(txMachine* the)
 
 /* ---- the end ---- */
 
+/* Its name differs between engines, its number does not. */
+enum { STACK_OVERFLOW = XS_NOT_ENOUGH_MEMORY_EXIT + 1 };
+
 static bool isCode(txSlot* slot)
 {
 	return slot && (slot->flag & XS_INTERNAL_FLAG)
@@ -102,7 +105,7 @@ static const char* abortReason(int status)
 {
 	switch (status) {
 	case XS_NOT_ENOUGH_MEMORY_EXIT: return "memory full";
-	case XS_STACK_OVERFLOW_EXIT: return "stack overflow";
+	case STACK_OVERFLOW: return "stack overflow";
 	case XS_FATAL_CHECK_EXIT: return "fatal check";
 	case XS_DEAD_STRIP_EXIT: return "dead strip";
 	case XS_UNHANDLED_EXCEPTION_EXIT: return "unhandled exception";
@@ -174,7 +177,7 @@ void fxAbort(txMachine* the, int status)
 		printException(the, &mxException);
 	else
 		fprintf(stderr, "\n");
-	if (status == XS_STACK_OVERFLOW_EXIT || status == XS_NOT_ENOUGH_MEMORY_EXIT)
+	if (status == STACK_OVERFLOW || status == XS_NOT_ENOUGH_MEMORY_EXIT)
 		printStack(the);
 	fflush(stderr);
 	/* The engine has just collected in vain: what is alive now is what did not fit. */
