@@ -22,6 +22,8 @@ export interface HostOptions {
   ports?: Readonly<Record<number, Wire>>;
   /** Bytes of the one heap; 0 grows without end. The ESP32-C3's when absent. */
   heap?: number;
+  /** All the memory anyone could want: for what is no device code. Figures then mean nothing. */
+  roomy?: boolean;
   /** Slots of the stack. The ESP32-C3's when absent. */
   stack?: number;
   /** Bytes of the UARTs' receive FIFO (128). */
@@ -139,6 +141,7 @@ export class XsHost {
       ...flag('seed', options.seed),
       ...Object.entries(options.ports ?? {}).map(([port, wire]) => `--port=${port}=${wire}`),
       ...(options.virtualTime ? ['--virtual-time'] : []),
+      ...(options.roomy ? ROOMY : []),
       ...(options.livePeaks ? ['--live-peaks'] : []),
       ...(options.frozen === false ? ['--thawed'] : []),
       file('main.js', modules.main),
@@ -157,6 +160,8 @@ export class XsHost {
 export async function runOnXs(options: HostOptions): Promise<HostResult> {
   return (await XsHost.start(options)).ended;
 }
+
+const ROOMY = ['--static=0', '--stack=16384', '--slots=131072,32768', '--chunks=4194304,1048576'];
 
 /** The smallest main module: everything else is in flash. */
 async function preloaded(entry: string): Promise<{ name: string; device: string; main: string }> {

@@ -3,7 +3,10 @@ import { describeOnXs } from './available.js';
 import { bundleTests } from './bundle.js';
 import { type HostResult, runOnXs } from './run.js';
 
-/** Tests of device code that need nothing of Node. The others are run against the device on XS by ipa.test.ts. */
+/**
+ * Tests of device code that need nothing of Node. Missing are those with the whole simulator around the device, for which
+ * ipa.test.ts stands, and esipa/mirror: the simulator's integers go wrong on XS 13, where -256n >> 8n is -2n.
+ */
 const FILES = [
   'test/ipa/tlv/cursor.test.ts',
   'test/ipa/tlv/stream.test.ts',
@@ -12,20 +15,18 @@ const FILES = [
   'test/ipa/es10/functions.test.ts',
   'test/ipa/es10/vectors.test.ts',
   'test/ipa/esipa/dispatcher.test.ts',
-  'test/ipa/esipa/mirror.test.ts',
   'test/ipa/esipa/vectors.test.ts',
   'test/hal/at-client.test.ts',
   'test/hal/at-parser.test.ts',
   'test/hal/modem.test.ts',
   'test/hal/uicc.test.ts',
-  'test/hal/against-simulator.test.ts',
 ];
 
 const only = process.env.XS_UNITS;
 await describeOnXs('on XS', async () => {
   for (const file of FILES.filter((name) => !only || name.includes(only))) {
     // The tests themselves, and what they import, are no device code: they may have all the memory they want.
-    const result = await runOnXs({ entry: await bundleTests(file), heap: 0, stack: 16_384 });
+    const result = await runOnXs({ entry: await bundleTests(file), roomy: true });
     describe(file, () => register(result));
   }
 });

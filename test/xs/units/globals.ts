@@ -2,8 +2,13 @@ import { Time, Timer } from 'host';
 
 /** What tests take from Node and XS does not have. Only for tests: device code must do without. */
 class NodeBuffer extends Uint8Array {
-  static override from(source: unknown, encoding?: unknown): never {
-    const bytes = typeof source === 'string' ? encode(source, encoding as string) : source;
+  /** Of a text with its encoding, of bytes, or of an ArrayBuffer with offset and length. */
+  static override from(source: unknown, second?: unknown, third?: unknown): never {
+    let bytes = source;
+    if (typeof source === 'string') bytes = encode(source, second as string);
+    else if (source instanceof ArrayBuffer) {
+      bytes = new Uint8Array(source, second as number | undefined, third as number | undefined);
+    }
     const buffer = new NodeBuffer((bytes as ArrayLike<number>).length);
     buffer.set(bytes as ArrayLike<number>);
     return buffer as never;

@@ -94,7 +94,10 @@ const matchers: Record<string, Verdict> = {
   toBeGreaterThan: (actual, expected: number) => (actual as number) > expected,
   toBeGreaterThanOrEqual: (actual, expected: number) => (actual as number) >= expected,
   toHaveLength: (actual, expected: number) => (actual as { length: number }).length === expected,
-  toContain: (actual, expected: never) => (actual as string | unknown[]).includes(expected),
+  toContain: (actual, expected: unknown) =>
+    typeof actual === 'string'
+      ? actual.includes(expected as string)
+      : [...(actual as Iterable<unknown>)].includes(expected),
   toContainEqual: (actual, expected) => (actual as unknown[]).some((item) => equals(item, expected)),
   toMatch: (actual, expected: string | RegExp) =>
     typeof expected === 'string' ? String(actual).includes(expected) : expected.test(String(actual)),
