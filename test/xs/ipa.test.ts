@@ -45,4 +45,17 @@ await describeOnXs('the IPA on XS', () => {
       .map(({ profileName }) => profileName);
     expect(enabled).toEqual([BETA.profileName]);
   });
+
+  it('loses nothing on a slow device that asks for short answers', async () => {
+    const outcome = world.eim.queue(
+      EID,
+      { psmo: [{ op: 'listProfileInfo' }] },
+      { timeoutMilliseconds: 25_000 },
+    );
+    const config = { initialEim: hex(world.initialEim), polls: 0, maxResponse: 48 };
+    const host = await world.boot(config, { stack: STACK, slowness: 30 });
+    expect(await outcome).toMatchObject({ ok: true });
+    const { code, figures } = await host.ended;
+    expect({ code, lost: figures?.serial.lost }).toEqual({ code: 0, lost: 0 });
+  });
 });
