@@ -91,7 +91,7 @@ void loop_virtualTime(bool on);
 /** How many times slower than this machine the device runs; the time of every callback is stretched by it. */
 void loop_slowness(double factor);
 void loop_run(void* machine);
-void loop_stop(int code);
+void loop_stop(void);
 
 /** Something with a file descriptor or a simulated line that calls scripts back. */
 typedef struct Source Source;

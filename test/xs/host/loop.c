@@ -207,9 +207,8 @@ static bool timer_fire(xsMachine* machine)
 
 /* ---- the loop ---- */
 
-void loop_stop(int code)
+void loop_stop(void)
 {
-	(void)code;
 	stopped = true;
 }
 
@@ -305,14 +304,20 @@ static void payFor(int64_t cpu)
 
 static bool deliverOne(xsMachine* machine)
 {
+	Source** address;
 	Source* source;
 	if (timer_fire(machine))
 		return true;
-	for (source = sources; source; source = source->next) {
-		if (!source->dead && source->deliver(source, machine)) {
-			/* The last shall be first, so that a busy port cannot starve the others. */
-			return true;
-		}
+	for (address = &sources; (source = *address); address = &source->next) {
+		if (source->dead || !source->deliver(source, machine))
+			continue;
+		/* To the end of the list, so that a busy port cannot starve the others. */
+		for (address = &sources; *address != source; address = &(*address)->next)
+			;
+		*address = source->next;
+		source->next = NULL;
+		loop_add(source);
+		return true;
 	}
 	return false;
 }

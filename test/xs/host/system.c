@@ -96,7 +96,7 @@ static void Host_exit(xsMachine* the)
 {
 	native_onDevice(the);
 	exitCode = xsmcArgc > 0 ? xsmcToInteger(xsArg(0)) : 0;
-	loop_stop(exitCode);
+	loop_stop();
 }
 
 static void Host_collect(xsMachine* the)
