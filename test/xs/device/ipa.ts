@@ -1,0 +1,94 @@
+import Host, { Serial, Storage, TCP, Time, Timer } from 'host';
+import { AtModem } from '../../../hal/modem/index.js';
+import { XsMqttClient } from '../../../hal/xs/mqtt-client.js';
+import { defaultTimes } from '../../../ipa/esipa/index.js';
+import { MqttLink } from '../../../ipa/esipa/mqtt/link.js';
+import type { IpaEvent } from '../../../ipa/events.js';
+import { Ipad } from '../../../ipa/ipad.js';
+
+/** Configuration of the whole IPA on the XS host. */
+export interface IpaConfig {
+  baud: number;
+  broker: { address: string; port: number };
+  /** Hex of the EimConfigurationData to associate, if any. */
+  initialEim?: string;
+  maxResponse?: number;
+  blockSize?: number;
+  /** Milliseconds between polls. */
+  pollInterval?: number;
+  /** Polls after which the host ends. */
+  polls?: number;
+  quirks?: string;
+  access?: 'auto' | 'csim' | 'cgla';
+  log?: boolean;
+}
+
+/** The composition root of a device, with figures taken part by part. */
+export default function main(configuration: Readonly<Record<string, unknown>>): void {
+  const config = configuration as unknown as IpaConfig;
+  Host.mark('boot');
+  const observe = config.log ? log : undefined;
+  const modem = new AtModem({
+    serial: { io: Serial, baud: config.baud, port: 1 },
+    timer: Timer,
+    time: Time,
+    access: config.access,
+    quirks: config.quirks,
+    maxResponse: config.maxResponse,
+    observe,
+  });
+  Host.mark('AtModem');
+  const storage = Storage.open({ path: 'ipa', format: 'string' });
+  const random = () => Host.random();
+  let polls = 0;
+  const ipad = new Ipad({
+    modem,
+    platform: { timer: Timer, time: Time, random, storage },
+    initialEim: config.initialEim ? bytes(config.initialEim) : undefined,
+    blockSize: config.blockSize,
+    settings: { networkThroughModem: false, pollInterval: config.pollInterval ?? 3_600_000 },
+    observe: (event) => {
+      observe?.(event);
+      if (event.event === 'failure') Host.log(`failure in ${event.where}: ${event.code}: ${event.detail}`);
+      if (event.event !== 'state') return;
+      Host.log(`state ${event.state}`);
+      if (event.state === 'unassociated') Host.exit();
+      if (event.state !== 'idle') return;
+      Host.mark(polls === 0 ? 'first idle' : `poll ${polls}`);
+      if (polls === 0) Host.census('idle');
+      if (polls++ === (config.polls ?? 1)) Host.exit();
+      else Timer.set(() => ipad.poll(), 100);
+    },
+    createLink: (eim, eid) =>
+      new MqttLink({
+        eimId: eim.eimId,
+        eid,
+        mqtt: {
+          io: XsMqttClient,
+          host: config.broker.address,
+          port: config.broker.port,
+          socket: { io: TCP },
+          timer: Timer,
+        },
+        timer: Timer,
+        random,
+        times: defaultTimes(),
+        observe,
+      }),
+  });
+  Host.mark('Ipad');
+  void ipad.run();
+}
+
+function bytes(hex: string): Uint8Array {
+  const result = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < result.length; i++) result[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return result;
+}
+
+function log(event: { event: string } | IpaEvent): void {
+  if (event.event === 'at') {
+    const { line, direction } = event as unknown as { line: Uint8Array; direction: string };
+    Host.log(`${direction} ${String.fromCharCode(...line.subarray(0, 60))}`);
+  } else if (event.event === 'link') Host.log(JSON.stringify(event));
+}

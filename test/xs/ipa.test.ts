@@ -1,0 +1,62 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { hex } from '../../host-sim/asn1/index.js';
+import { factoryProfiles } from '../../host-sim/cli/world.js';
+import { describeOnXs } from './available.js';
+import { EID, type XsWorld, xsWorld } from './world.js';
+
+/** The heap is the ESP32-C3's. The stack is not: how deep calls nest on the way to the card is what has to shrink. */
+const STACK = 1_024;
+const [, BETA] = factoryProfiles();
+
+let world: XsWorld;
+beforeEach(async () => {
+  world = await xsWorld();
+});
+afterEach(() => world.close());
+
+await describeOnXs('the IPA on XS', () => {
+  it('associates, executes a package and polls on with the heap it had', async () => {
+    const outcome = world.eim.queue(
+      EID,
+      { psmo: [{ op: 'listProfileInfo' }] },
+      { timeoutMilliseconds: 20_000 },
+    );
+    const host = await world.boot({ initialEim: hex(world.initialEim), polls: 4 }, { stack: STACK });
+    expect(await outcome).toMatchObject({ ok: true });
+    const { code, complaints, figures, marks } = await host.ended;
+    expect({ code, complaints }).toEqual({ code: 0, complaints: '' });
+    expect(figures?.serial.lost).toBe(0);
+    // A timer or a promise more or less may be under way at a mark.
+    expect(marks['poll 4'].bytes).toBeLessThan(marks['poll 1'].bytes + 512);
+  });
+
+  it('switches profiles and reports', async () => {
+    const outcome = world.eim.queue(
+      EID,
+      { psmo: [{ op: 'enable', iccid: BETA.iccid }] },
+      { timeoutMilliseconds: 20_000 },
+    );
+    const host = await world.boot({ initialEim: hex(world.initialEim), polls: 1 }, { stack: STACK });
+    expect(await outcome).toMatchObject({ ok: true });
+    const { code, complaints, figures } = await host.ended;
+    expect({ code, complaints }).toEqual({ code: 0, complaints: '' });
+    expect(figures?.serial.lost).toBe(0);
+    const enabled = world.euicc.profiles
+      .filter(({ enabled }) => enabled)
+      .map(({ profileName }) => profileName);
+    expect(enabled).toEqual([BETA.profileName]);
+  });
+
+  it('loses nothing on a slow device that asks for short answers', async () => {
+    const outcome = world.eim.queue(
+      EID,
+      { psmo: [{ op: 'listProfileInfo' }] },
+      { timeoutMilliseconds: 25_000 },
+    );
+    const config = { initialEim: hex(world.initialEim), polls: 0, maxResponse: 48 };
+    const host = await world.boot(config, { stack: STACK, slowness: 30 });
+    expect(await outcome).toMatchObject({ ok: true });
+    const { code, figures } = await host.ended;
+    expect({ code, lost: figures?.serial.lost }).toEqual({ code: 0, lost: 0 });
+  });
+});

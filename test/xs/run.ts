@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { buildHost } from './build.mjs';
+import { bundle } from './bundle.js';
+
+/** What a UART is wired to. */
+export type Wire = `tcp:${string}:${number}` | `tty:${string}` | `fd:${number}`;
+
+export interface HostOptions {
+  /**
+   * TypeScript module with `export default function main(config)`, preloaded with everything it imports; or two modules:
+   * `main` to run, importing the preloaded `./device.js`.
+   */
+  entry: string | { device: string; main: string };
+  /** Constant data for main(), JSON. */
+  config?: Readonly<Record<string, unknown>>;
+  /** By number of the UART. */
+  ports?: Readonly<Record<number, Wire>>;
+  /** Bytes of the one heap; 0 grows without end. The ESP32-C3's when absent. */
+  heap?: number;
+  /** All the memory anyone could want: for what is no device code. Figures then mean nothing. */
+  roomy?: boolean;
+  /** Slots of the stack. The ESP32-C3's when absent. */
+  stack?: number;
+  /** Bytes of the UARTs' receive FIFO (128). */
+  fifo?: number;
+  /** Folder of the key-value storage, kept between runs; a temporary one when absent. */
+  storage?: string;
+  virtualTime?: boolean;
+  /** How many times slower than this computer the device runs. 0, the default: scripts take no time. */
+  slowness?: number;
+  seed?: number;
+  /** Intrinsics frozen as preload leaves them (true). */
+  frozen?: boolean;
+  bits?: 32 | 64;
+  /** Collects at every allocation, so that peaks are what was alive, without garbage. Slow. */
+  livePeaks?: boolean;
+  /** A line the script logged. */
+  onLine?: (line: string) => void;
+  onFigures?: (figures: Figures) => void;
+}
+
+/** One line of figures. Slots and chunk bytes are above the freshly booted machine; peaks since the last mark. */
+export interface Figures {
+  event: 'mark' | 'exit';
+  /** Of the mark; `end`, or why the engine aborted. */
+  label: string;
+  exit?: number;
+  /** Of the engine. */
+  version: string;
+  /** 16 on a device; 32 on a 64-bit host, whose figures are not a device's. */
+  slotBytes: number;
+  ticks: number;
+  slots: number;
+  slotsPeak: number;
+  chunks: number;
+  chunksPeak: number;
+  /** slots × slotBytes + chunks. */
+  bytes: number;
+  bytesPeak: number;
+  /** Slots from the bottom of the stack. */
+  stackPeak: number;
+  slotsReserved: number;
+  chunksReserved: number;
+  collections: number;
+  /** Names that the script made at run time. */
+  keys: number;
+  baseline: { slots: number; chunks: number };
+  serial: { sent: number; received: number; lost: number };
+  flash: {
+    bytecode: number;
+    mainBytecode: number;
+    slots: number;
+    chunks: number;
+    keys: number;
+    aliases: number;
+    intrinsicSlots: number;
+  };
+}
+
+/** What is alive, largest class first. Variables that functions close over belong to none of them. */
+export interface Census {
+  event: 'census';
+  label: string;
+  /** In all, baseline included. */
+  slots: number;
+  chunks: number;
+  classes: { name: string; count: number; slots: number; chunks: number }[];
+}
+
+export interface HostResult {
+  /** 11: memory full, 12: stack overflow, 15: unhandled exception, 18: unhandled rejection. */
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  lines: string[];
+  marks: Record<string, Figures>;
+  census: Record<string, Census>;
+  /** At the end. */
+  figures: Figures | undefined;
+  /** What engine and host had to complain about. */
+  complaints: string;
+}
+
+/** An XS machine with the memory and the ports of a device, in a process of its own. */
+export class XsHost {
+  /** Settles when the host has ended, by itself or by kill(). */
+  readonly ended: Promise<HostResult>;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, ended: Promise<HostResult>) {
+    this.#child = child;
+    this.ended = ended;
+  }
+
+  /** @throws {BuildError} where the host cannot be built */
+  static async start(options: HostOptions): Promise<XsHost> {
+    const { entry } = options;
+    const [{ path }, modules] = await Promise.all([
+      buildHost({ bits: options.bits, stress: options.livePeaks }),
+      typeof entry === 'string' ? preloaded(entry) : { name: './device.js', ...entry },
+    ]);
+    const folder = mkdtempSync(join(tmpdir(), 'xs-ipa-xs-'));
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const config = JSON.stringify(options.config ?? {});
+    const args = [
+      `--preload=mc/config=${file('config.js', `export default Object.freeze(${config}, true);\n`)}`,
+      `--preload=${modules.name}=${file('device.js', modules.device)}`,
+      `--storage=${options.storage ?? join(folder, 'storage')}`,
+      '--results=3',
+      ...flag('static', options.heap),
+      ...flag('stack', options.stack),
+      ...flag('fifo', options.fifo),
+      ...flag('slowness', options.slowness),
+      ...flag('seed', options.seed),
+      ...Object.entries(options.ports ?? {}).map(([port, wire]) => `--port=${port}=${wire}`),
+      ...(options.virtualTime ? ['--virtual-time'] : []),
+      ...(options.roomy ? ROOMY : []),
+      ...(options.livePeaks ? ['--live-peaks'] : []),
+      ...(options.frozen === false ? ['--thawed'] : []),
+      file('main.js', modules.main),
+    ];
+    const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+    return new XsHost(child, collect(child, folder, options));
+  }
+
+  /** Cuts the power. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+/** Runs an entry to its end. */
+export async function runOnXs(options: HostOptions): Promise<HostResult> {
+  return (await XsHost.start(options)).ended;
+}
+
+const ROOMY = ['--static=0', '--stack=16384', '--slots=131072,32768', '--chunks=4194304,1048576'];
+
+/** The smallest main module: everything else is in flash. */
+async function preloaded(entry: string): Promise<{ name: string; device: string; main: string }> {
+  const main = "import config from 'mc/config';\nimport main from 'app';\nmain(config);\n";
+  return { name: 'app', device: await bundle(entry), main };
+}
+
+function flag(name: string, value: number | undefined): string[] {
+  return value === undefined ? [] : [`--${name}=${value}`];
+}
+
+function collect(child: ChildProcess, folder: string, options: HostOptions): Promise<HostResult> {
+  const result: HostResult = {
+    code: null,
+    signal: null,
+    lines: [],
+    marks: {},
+    census: {},
+    figures: undefined,
+    complaints: '',
+  };
+  createInterface(child.stdout!).on('line', (line) => {
+    result.lines.push(line);
+    options.onLine?.(line);
+  });
+  createInterface(child.stdio[3] as Readable).on('line', (line) => {
+    const figures = JSON.parse(line) as Figures | Census;
+    if (figures.event === 'census') {
+      result.census[figures.label] = figures;
+      return;
+    }
+    if (figures.event === 'exit') result.figures = figures;
+    else result.marks[figures.label] = figures;
+    options.onFigures?.(figures);
+  });
+  child.stderr!.on('data', (text: Buffer) => {
+    result.complaints += text.toString();
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      rmSync(folder, { recursive: true, force: true });
+      resolve({ ...result, code, signal });
+    });
+  });
+}
