@@ -209,8 +209,22 @@ export class AtClient {
         return;
       }
       this.#queue.push({ text, hex, expect, receive, deadline, resolve, reject });
-      this.#next();
+      void this.#nextSoon();
     });
+  }
+
+  /** From an empty stack: callers are nested deeply, and a device has a stack of few hundred slots. */
+  async #nextSoon(): Promise<void> {
+    await undefined;
+    try {
+      this.#next();
+    } catch (error) {
+      // A platform that breaks its promises: whoever waits for this command is told.
+      const command = this.#current;
+      if (!command) throw error;
+      this.#current = undefined;
+      command.reject(error);
+    }
   }
 
   #next(): void {

@@ -88,6 +88,8 @@ export abstract class UiccBase implements Uicc {
   }
 
   async open(aid: ArrayLike<number>): Promise<Uint8Array> {
+    // What follows begins on an empty stack; see AtClient.
+    await undefined;
     await this.close();
     if (!this.#cleaned) {
       this.#cleaned = true;
@@ -214,22 +216,22 @@ export abstract class UiccBase implements Uicc {
   }
 
   /** Sends `hex` and repeats it while the card or the modem is busy. @returns status word or REFUSED */
-  protected async line(deadline: number, hex: HexCommand = this.hex): Promise<number> {
+  protected line(deadline: number, hex: HexCommand = this.hex): Promise<number> {
     const { client } = this.context;
-    const result = await this.patiently(deadline, () => {
+    const send = () => {
       this.#sw = 0;
       this.#received = 0;
       return client.exchange(hex, this.#receive, deadline);
-    });
-    if (result.ok) return this.#sw;
-    this.refusal = result;
-    return REFUSED;
+    };
+    return this.patiently(deadline, send).then(this.#statusOf);
   }
 
   /** Runs `send` again after a pause for as long as the modem says "busy" and `patience` ms are not over. */
   protected async patiently(patience: number, send: () => Promise<AtResult>): Promise<AtResult> {
     const { time, timer } = this.context;
     const until = time.ticks + patience;
+    // What follows begins on an empty stack; see AtClient.
+    await undefined;
     for (let pause = BUSY_PAUSE; ; pause = Math.min(2 * pause, 2_000)) {
       let result: AtResult;
       try {
@@ -259,14 +261,20 @@ export abstract class UiccBase implements Uicc {
   }
 
   /** Response data of commands sent by raw() and rawBasic() goes to `sink` while `run` runs. */
-  protected async withSink(sink: ByteSink, run: () => Promise<number>): Promise<number> {
+  protected withSink(sink: ByteSink, run: () => Promise<number>): Promise<number> {
     this.#sink = sink;
-    try {
-      return await run();
-    } finally {
-      this.#sink = NOTHING;
-    }
+    return run().finally(this.#noSink);
   }
+
+  readonly #noSink = (): void => {
+    this.#sink = NOTHING;
+  };
+
+  readonly #statusOf = (result: AtResult): number => {
+    if (result.ok) return this.#sw;
+    this.refusal = result;
+    return REFUSED;
+  };
 
   readonly #receive = (bytes: Uint8Array): void => {
     const count = bytes.length - 2;

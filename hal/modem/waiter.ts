@@ -31,6 +31,8 @@ export class Waiter {
   async until(deadline: number, done: () => boolean, ask: () => Promise<void>): Promise<boolean> {
     const time = this.#time;
     const end = time.ticks + deadline;
+    // What follows begins on an empty stack.
+    await undefined;
     for (;;) {
       if (done()) return true;
       await ask();
