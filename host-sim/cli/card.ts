@@ -8,7 +8,7 @@ import { VirtualEuicc } from '../euicc/index.js';
 import { MemoryStore } from '../store.js';
 import { type CardView, DirectUicc, readCard } from './card-view.js';
 import { defaultState, StateFolder } from './folder.js';
-import { seconds, UsageError, whole } from './operands.js';
+import { accessOption, quirksOption, seconds, UsageError, whole } from './operands.js';
 import type { Output, OutputOptions } from './output.js';
 import { noModem } from './reach.js';
 import { profileLines, table } from './show.js';
@@ -34,8 +34,8 @@ export function registerCard(program: Command, output: (options: OutputOptions) 
     .option('--state <dir>', 'folder of the virtual eUICC', defaultState)
     .option('--pki <dir>', "its certificates (default: pki in --state's folder)")
     .option('--modem <where>', 'tcp://host:port, or a tty such as /dev/ttyUSB2')
-    .option('--access <way>', 'way to the card: auto, csim or cgla', 'auto')
-    .option('--quirks <name>', 'row of the table of modem quirks, instead of what the modem says of itself')
+    .addOption(accessOption())
+    .addOption(quirksOption())
     .option('--baud <rate>', 'speed of the tty', whole(1, 10_000_000))
     .option('--timeout <seconds>', 'how long the card may take to be ready', seconds, 30)
     .option('--json', 'as one JSON object')
@@ -53,7 +53,7 @@ async function fromFile({ state, pki }: ShowOptions, output: Output): Promise<Ca
   const folder = new StateFolder(state);
   if (!existsSync(folder.file(cardFile))) {
     throw new UsageError(
-      `there is no virtual eUICC in ${state}: \`xs-ipa device\` and \`xs-ipa modem\` make one; --state names another folder, --modem a real card`,
+      `there is no virtual eUICC in ${state}: \`npx xs-ipa device\` and \`npx xs-ipa modem\` make one; --state names another folder, --modem a real card`,
     );
   }
   if (pki === undefined && !existsSync(folder.file('pki'))) {
@@ -70,9 +70,6 @@ async function fromFile({ state, pki }: ShowOptions, output: Output): Promise<Ca
 
 async function fromModem(options: ShowOptions, output: Output): Promise<CardView> {
   const { modem: where = '', access, quirks, baud, timeout } = options;
-  if (!['auto', 'csim', 'cgla'].includes(access)) {
-    throw new UsageError(`--access ${access}: there are auto, csim and cgla`);
-  }
   const serial = serialConfiguration(where);
   let lost = '';
   const modem = new AtModem({

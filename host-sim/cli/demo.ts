@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { mqttConfiguration } from '../../hal/node/mqtt.js';
 import { MemoryKeyValue } from '../../hal/node/storage.js';
 import { RealClock } from '../clock.js';
 import { Broker, Eim, MqttEim } from '../eim/index.js';
@@ -7,8 +6,10 @@ import { makePki } from '../pki/index.js';
 import { seeded } from '../random.js';
 import { MemoryStore } from '../store.js';
 import { Figures, Trace } from '../trace/index.js';
-import { whole } from './operands.js';
+import { defaultEid as EID, defaultEimId as MAIN } from './folder.js';
+import { personality, whole } from './operands.js';
 import type { Output, OutputOptions } from './output.js';
+import { brokerAnswers, embeddedInstead } from './reach.js';
 import { type Cast, Stage, StepFailed } from './stage.js';
 import { life } from './story.js';
 import { createIpad, operators, simulateModem } from './world.js';
@@ -21,8 +22,6 @@ interface DemoOptions extends OutputOptions {
   speed: number;
 }
 
-const EID = '89049032123451234512345678901235';
-const MAIN = 'eim.example.com';
 const BACKUP = 'backup-eim.example.com';
 const BACKUP_PREFIX = 'esipa-backup';
 
@@ -36,7 +35,12 @@ export function registerDemo(program: Command, output: (options: OutputOptions) 
       '--broker <url>',
       'use this MQTT broker instead of an embedded one, for example mqtt://127.0.0.1:1883',
     )
-    .option('--personality <name>', 'kind of simulated modem (see `xs-ipa modem --help`)', 'generic')
+    .option(
+      '--personality <name>',
+      'kind of simulated modem (see `npx xs-ipa modem --help`)',
+      personality,
+      'generic',
+    )
     .option(
       '--baud <rate>',
       'speed of the serial line between IPA and modem; 0 = no pacing',
@@ -66,8 +70,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
 
   try {
     let url = options.broker;
-    // Says what is wrong with an address before anything is started.
-    if (url !== undefined) mqttConfiguration({ url });
+    if (url !== undefined) await brokerAnswers({ url }, output, embeddedInstead);
     else {
       const broker = await new Broker({ observe: trace.observer('broker') }).listen();
       closing.push(() => broker.close());
@@ -176,9 +179,9 @@ function summarise(
   output.line(ok ? '■ Everything that was queued is verified and acknowledged.' : '■ The demo failed:');
   for (const failure of failures) output.line(`  ${failure}`);
   output.line();
-  output.line(
-    `  orders          ${queued} queued, ${verified} verified, ${answered} answered, ${refused} refused (${refusedAsExpected} attacks)`,
-  );
+  output.line(`  orders          ${queued} queued, ${verified} verified, ${answered} answered`);
+  const more = refused === refusedAsExpected ? '' : `; refused beside them: ${refused - refusedAsExpected}`;
+  output.line(`  attacks         ${refusedAsExpected} refused${more}`);
   output.line(`  notifications   ${notifications} delivered, ${profileSwitches} profile switches`);
   output.line(
     `  eUICC           ${apdus} APDUs, ${uart.up} characters up and ${uart.down} down the serial line`,

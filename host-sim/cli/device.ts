@@ -8,10 +8,20 @@ import { hex } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
 import { EimControlClient } from '../eim/index.js';
 import type { TraceEvent } from '../events.js';
-import { personalityByName } from '../modem/index.js';
 import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder } from './folder.js';
-import { collect, configurationBytes, seconds, speed, topicPrefixes, UsageError, whole } from './operands.js';
+import {
+  accessOption,
+  collect,
+  configurationBytes,
+  personality,
+  quirksOption,
+  seconds,
+  speed,
+  topicPrefixes,
+  UsageError,
+  whole,
+} from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
 import { brokerAnswers, defaultBroker, noModem } from './reach.js';
 import { simulateCard } from './simulation.js';
@@ -63,9 +73,9 @@ export function registerDevice(program: Command, output: (options: OutputOptions
     .option('--key <file>', "PEM of the client certificate's key")
     .option('--user <name>', 'user at the broker')
     .option('--password <text>', 'password at the broker')
-    .option('--access <way>', 'way to the card: auto, csim or cgla', 'auto')
-    .option('--quirks <name>', 'row of the table of modem quirks, instead of what the modem says of itself')
-    .option('--personality <name>', 'kind of simulated modem (see `xs-ipa modem --help`)')
+    .addOption(accessOption())
+    .addOption(quirksOption())
+    .option('--personality <name>', 'kind of simulated modem (see `npx xs-ipa modem --help`)', personality)
     .option('--baud <rate>', 'speed of the serial line', whole(0, 10_000_000))
     .option('--speed <factor>', 'with --modem sim: how much faster than real time everything runs', speed)
     .option('--poll-interval <seconds>', 'between two polls of an eIM', seconds, 10)
@@ -112,12 +122,8 @@ class Device {
   async run(): Promise<void> {
     const options = this.#options;
     const { state, access, quirks, maxResponse, blockSize, pollInterval } = options;
-    if (!['auto', 'csim', 'cgla'].includes(access)) {
-      throw new UsageError(`--access ${access}: there are auto, csim and cgla`);
-    }
     const simulated = options.modem === 'sim';
     const { personality, baud } = options;
-    if (personality !== undefined) personalityByName(personality);
     if (!simulated && (personality ?? options.pki ?? options.speed) !== undefined) {
       throw new UsageError('--personality, --pki and --speed belong to the simulated modem and its eUICC');
     }
@@ -127,7 +133,11 @@ class Device {
     const initialEim = given !== undefined && !fromEim ? configurationBytes(given) : undefined;
     const serial = simulated ? undefined : this.#serial();
     const broker = this.#broker();
-    await brokerAnswers(broker, this.#output);
+    await brokerAnswers(
+      broker,
+      this.#output,
+      'start `npx xs-ipa eim serve`, which brings a broker, or name yours with --broker',
+    );
 
     const folder = new StateFolder(state);
     folder.lock(simulated ? 'card' : 'ipa', simulated ? 'the virtual eUICC' : "the IPA's state");
@@ -233,7 +243,7 @@ class Device {
           if (once) this.#end();
         } else if (event.state === 'unassociated' && eimConfiguration === undefined) {
           const hint =
-            'the eUICC has no eIM: start again with --eim-configuration, for example http://127.0.0.1:8032 of a running `xs-ipa eim serve`';
+            'the eUICC has no eIM: start again with --eim-configuration, for example http://127.0.0.1:8032 of a running `npx xs-ipa eim serve`';
           if (once) this.#end(new XsIpaError('noEim', hint));
           else this.#output.note(hint);
         }

@@ -224,7 +224,7 @@ function chosen(devices: readonly DeviceView[], { eid, eim, newDevice }: OrderOp
   const list =
     known.length > 0
       ? `the eIM at ${eim} knows no device ${eid}, only ${known.join(', ')}`
-      : `no device has polled the eIM at ${eim} yet: start one with \`xs-ipa device\``;
+      : `no device has polled the eIM at ${eim} yet: start one with \`npx xs-ipa device\``;
   throw new UsageError(`${list}; --eid EID --new-device leaves the order for a first poll`);
 }
 

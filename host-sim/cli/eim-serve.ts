@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { XsIpaError } from '../../hal/contracts/index.js';
-import { mqttConfiguration } from '../../hal/node/mqtt.js';
 import { hex } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
 import {
@@ -18,7 +17,7 @@ import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder, secureRandom } from './folder.js';
 import { collect, eid, readBytes, topicPrefixes, topicsOf, UsageError, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
-import { defaultBroker } from './reach.js';
+import { brokerAnswers, defaultBroker, embeddedInstead } from './reach.js';
 
 interface ServeOptions extends OutputOptions {
   state: string;
@@ -28,7 +27,7 @@ interface ServeOptions extends OutputOptions {
   controlPort: number;
   eimId?: string;
   fqdn?: string;
-  accept: string;
+  accept: 'any' | 'listed';
   device: string[];
   trust: string[];
   tlsCert?: string;
@@ -63,7 +62,11 @@ export function registerServe(eim: Command, output: (options: OutputOptions) => 
       defaultControlPort,
     )
     .option('--topics <prefix>', 'prefix of the topics, instead of esipa')
-    .option('--accept <who>', 'any: every device; listed: those of --device and of earlier orders', 'any')
+    .addOption(
+      new Option('--accept <who>', 'any: every device; listed: those of --device and of earlier orders')
+        .choices(['any', 'listed'])
+        .default('any'),
+    )
     .option('--device <eid>', 'with --accept listed: a device; may be given several times', addDevice, [])
     .option('--trust <file>', 'CI certificate of further eUICCs, PEM or DER; several times', collect, [])
     .option('--ca <file>', "PEM of the CA of --broker's certificate")
@@ -84,14 +87,14 @@ const addDevice = (text: string, before: string[]): string[] => [...before, eid(
 
 async function serve(options: ServeOptions, output: Output): Promise<void> {
   const { accept, topics: prefix = 'esipa' } = options;
-  if (accept !== 'any' && accept !== 'listed') {
-    throw new UsageError(`--accept ${accept}: there are any and listed`);
-  }
   const embedded = options.broker === undefined;
   checkTls(options, embedded);
   topicPrefixes([prefix]);
-  if (options.broker !== undefined) mqttConfiguration({ url: options.broker });
   const trusted = options.trust.map(readCi);
+  if (options.broker !== undefined) {
+    const { broker: url, user, password, ca: caFile, cert: certificateFile, key: keyFile } = options;
+    await brokerAnswers({ url, user, password, caFile, certificateFile, keyFile }, output, embeddedInstead);
+  }
   const clock = new RealClock();
   const trace = new Trace(clock);
   trace.subscribe((event) => output.event(event));
@@ -165,7 +168,7 @@ function announce(
   },
 ): void {
   const { brokerUrl, controlUrl, topics } = shown;
-  const words = ['xs-ipa device'];
+  const words = ['npx xs-ipa device'];
   if (pki !== undefined) words.push(`--pki ${pki}`);
   else if (state !== defaultState) words.push(`--pki ${new StateFolder(state).file('pki')}`);
   if (brokerUrl !== defaultBroker) words.push(`--broker ${brokerUrl}`);
@@ -181,7 +184,7 @@ function announce(
     `  topics     ${topics.toEim} and ${topics.toIpa}`,
     `  control    ${controlUrl}`,
     `  a device   ${words.join(' ')}`,
-    `  an order   xs-ipa eim list-profiles --eid ${shown.eid}${eim}`,
+    `  an order   npx xs-ipa eim list-profiles --eid ${shown.eid}${eim}`,
   ]);
 }
 

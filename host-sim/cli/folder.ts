@@ -64,7 +64,7 @@ export class StateFolder {
   async pki(output: Output, dir?: string, wanted: { eid?: string; eim?: EimNames } = {}): Promise<Pki> {
     const path = dir ?? this.file('pki');
     if (dir !== undefined && !existsSync(dir)) {
-      throw new UsageError(`there is no folder ${dir}: make one with \`xs-ipa pki make --out ${dir}\``);
+      throw new UsageError(`there is no folder ${dir}: make one with \`npx xs-ipa pki make --out ${dir}\``);
     }
     if (!existsSync(path)) {
       await this.#make(path, wanted);
@@ -74,7 +74,7 @@ export class StateFolder {
     const eid = Buffer.from(pki.euicc.eid).toString('hex');
     if (wanted.eid !== undefined && wanted.eid !== eid) {
       throw new UsageError(
-        `the eUICC in ${path} has the EID ${eid}: leave --eid out, or make another with \`xs-ipa pki make\``,
+        `the eUICC in ${path} has the EID ${eid}: leave --eid out, or make another with \`npx xs-ipa pki make\``,
       );
     }
     return pki;
@@ -97,7 +97,7 @@ export class StateFolder {
     if (found) return fqdn === undefined ? found : { ...found, eimFqdn: fqdn };
     if (dir !== undefined) {
       throw new UsageError(
-        `${path} has no eIM ${eimId}, only ${ids.join(', ') || 'none'}: name another with --eim-id, or make certificates with \`xs-ipa pki make\``,
+        `${path} has no eIM ${eimId}, only ${ids.join(', ') || 'none'}: name another with --eim-id, or make certificates with \`npx xs-ipa pki make\``,
       );
     }
     const made = makeEim(eimNames(eimId!, fqdn), { now: Date.now(), random: secureRandom });

@@ -3,7 +3,7 @@ import { RealClock } from '../clock.js';
 import { listenTcp, type personalities } from '../modem/index.js';
 import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder } from './folder.js';
-import { eid, tcpAddress, UsageError, whole } from './operands.js';
+import { eid, personality, tcpAddress, UsageError, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
 import { simulateCard } from './simulation.js';
 
@@ -41,7 +41,7 @@ export function registerModem(program: Command, output: (options: OutputOptions)
       'A simulated cellular modem with a virtual eUICC. Its serial port is a TCP port, one client at a time.\nRuns until Ctrl-C; the eUICC lives on in --state.',
     )
     .option('--listen <address>', 'tcp://host:port; port 0 takes a free one', 'tcp://127.0.0.1:7000')
-    .option('--personality <name>', 'kind of modem, see below', 'generic')
+    .option('--personality <name>', 'kind of modem, see below', personality, 'generic')
     .option('--state <dir>', 'folder for everything that survives a restart', defaultState)
     .option('--pki <dir>', "certificates and keys of the eUICC (default: pki in --state's folder)")
     .option('--eid <digits>', 'EID of the eUICC, when certificates have to be made', eid)

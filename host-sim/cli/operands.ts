@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { XsIpaError } from '../../hal/contracts/index.js';
+import { GENERIC, QUIRKS, quirksNamed } from '../../hal/modem/index.js';
+import { Asn1Error, decode, EimConfigurationData } from '../asn1/index.js';
+import { personalityByName } from '../modem/index.js';
 
 /** An option or operand that cannot be used; the message says what to write instead. */
 export class UsageError extends XsIpaError {
@@ -53,6 +56,33 @@ export function iccid(text: string): string {
   return text;
 }
 
+/** A row of the table of modem quirks. */
+function quirks(text: string): string {
+  if (quirksNamed(text)) return text;
+  const names = [GENERIC, ...QUIRKS].map(({ name }) => name);
+  throw new InvalidArgumentError(`The table of modem quirks has ${names.join(', ')}.`);
+}
+
+/** A kind of simulated modem. */
+export function personality(text: string): string {
+  try {
+    personalityByName(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+/** What the IPA finds out by itself about a modem, and can be told instead. */
+export function accessOption(): Option {
+  return new Option('--access <way>', 'way to the card').choices(['auto', 'csim', 'cgla']).default('auto');
+}
+
+export function quirksOption(): Option {
+  const text = 'row of the table of modem quirks, instead of what the modem says of itself';
+  return new Option('--quirks <name>', text).argParser(quirks);
+}
+
 /** For options that may be given several times. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
@@ -97,10 +127,17 @@ export function topicsOf(prefix: string): { toEim: string; toIpa: string } {
 /** An EimConfigurationData given as hex or as a file of DER or hex. @throws UsageError */
 export function configurationBytes(text: string): Uint8Array {
   const bytes = fromHex(text) ?? fromFile(text);
-  if (bytes[0] !== 0x30) {
-    throw new UsageError(
-      `${text.length > 60 ? 'this' : text} is no EimConfigurationData: its DER begins with 30; \`xs-ipa eim configuration\` makes one`,
+  const no = (why: string, cause?: unknown) =>
+    new UsageError(
+      `${text.length > 60 ? 'this' : text} is no EimConfigurationData: ${why}; \`npx xs-ipa eim configuration\` makes one`,
+      { cause },
     );
+  if (bytes[0] !== 0x30) throw no('its DER begins with 30');
+  try {
+    decode(EimConfigurationData, bytes);
+  } catch (error) {
+    if (!(error instanceof Asn1Error)) throw error;
+    throw no(error.message, error);
   }
   return bytes;
 }

@@ -5,15 +5,23 @@ import type { Output } from './output.js';
 
 export const defaultBroker = 'mqtt://127.0.0.1:1883';
 
+/** For commands that can do without a broker of somebody else's. */
+export const embeddedInstead = 'leave --broker out for an embedded broker, or start the one that you mean';
+
 /** CONNACK codes that may be meant for the client id of this trial only: identifier rejected, not authorized. */
 const idRefused: readonly unknown[] = [2, 5];
 
 /**
  * A trial connection, with an id of its own so that the device's session is left alone. A broker that goes away later is
  * waited for; one that is not there at the start, or lets nobody in, is most likely a mistake in the options.
+ * @param otherwise what else can be done when nothing is at the default address
  * @throws XsIpaError saying what to do
  */
-export async function brokerAnswers(options: BrokerOptions, output: Output): Promise<void> {
+export async function brokerAnswers(
+  options: BrokerOptions,
+  output: Output,
+  otherwise: string,
+): Promise<void> {
   const { url } = options;
   const { host, port, user, password, secure, ca, cert, key } = mqttConfiguration(options);
   const client = mqttConnect({
@@ -46,9 +54,7 @@ export async function brokerAnswers(options: BrokerOptions, output: Output): Pro
       return;
     }
     const hint =
-      url === defaultBroker
-        ? 'start `xs-ipa eim serve`, which brings a broker, or name yours with --broker'
-        : 'check --broker and the options for it, or start the broker';
+      url === defaultBroker ? otherwise : 'check --broker and the options for it, or start the broker';
     throw new XsIpaError(
       'noBroker',
       `no connection to the broker ${url}: ${whyNot(cause as Error)}; ${hint}`,
@@ -62,7 +68,7 @@ export async function brokerAnswers(options: BrokerOptions, output: Output): Pro
 /** @param reason what the serial port said */
 export function noModem(where: string, reason: string): XsIpaError {
   const hint = where.startsWith('tcp:')
-    ? 'start `xs-ipa modem`, or check the address'
+    ? 'start `npx xs-ipa modem`, or check the address'
     : 'check the path, and that no other program has it';
   return new XsIpaError('noModem', `no modem at ${where}: ${reason.replace(/^(Error: )+/, '')}; ${hint}`);
 }

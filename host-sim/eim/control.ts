@@ -235,7 +235,7 @@ export class EimControlClient {
       const fail = (cause: Error) => {
         const refused = (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED';
         const message = refused
-          ? `no eIM is running at ${url}: start one with \`xs-ipa eim serve\``
+          ? `no eIM is running at ${url}: start one with \`npx xs-ipa eim serve\``
           : `the eIM at ${url} did not answer: ${cause.message}`;
         reject(new EimError('control', message, { cause }));
       };

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -93,21 +93,59 @@ describe('mistakes of users', () => {
       /card\.cbor: .*cannot be read; remove the file/,
     ],
     ['an unknown option', () => ['device', '--frob'], /unknown option '--frob'/],
+    ['an option almost right', () => ['device', '--brokr', 'x'], /unknown option '--brokr' \(Did you mean/],
+    ['an unknown command', () => ['frobnicate'], /unknown command 'frobnicate'/],
+    ['unknown quirks', () => ['device', '--quirks', 'nope'], /'nope' is invalid.*generic.*quectel-eg95/],
+    ['a way that is none', () => ['card', 'show', '--access', 'usb'], /Allowed choices are auto, csim, cgla/],
+    ['a personality that is none', () => ['demo', '--personality', 'nope'], /there are generic, csim-only/],
+    [
+      'a configuration of another kind',
+      () => ['device', '--eim-configuration', '3003020101'],
+      /3003020101 is no EimConfigurationData: .*; `npx xs-ipa eim configuration` makes one/,
+    ],
+    [
+      'no broker for the demo',
+      () => ['demo', '--broker', `mqtt://127.0.0.1:${closed}`],
+      /nothing listens there; check --broker/,
+    ],
+    [
+      'no broker for an eIM',
+      () => ['eim', 'serve', '--broker', `mqtt://127.0.0.1:${closed}`],
+      /nothing listens there; check --broker/,
+    ],
   ];
 
   it.concurrent.each(cases)('%s', async (name, args, says) => {
     // A folder for each that keeps something, so that they can run side by side.
     const keeps = ['device', 'modem', 'serve'].some((command) => args().slice(0, 2).includes(command));
     const { status, stdout, stderr } = await shell.run(...args(), ...(keeps ? ['--state', name] : []));
-    expect(stderr.replaceAll('\n', ' ')).toMatch(says);
-    expect(stderr).not.toMatch(/^ +at /m);
+    // Notes of what was made on the way may come before.
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines.at(-1)).toMatch(says);
+    for (const line of lines) expect(line).toMatch(/^xs-ipa: (?!error)/);
     expect(status).toBe(1);
-    expect(stdout).not.toMatch(/Error/);
+    expect(stdout).not.toMatch(/[Ee]rror/);
   });
 
-  it('are JSON with --json', async () => {
-    const { status, value } = await shell.json('card', 'show', '--state', 'empty');
-    expect([status, value.event, value.code]).toEqual([1, 'error', 'usage']);
+  it.concurrent.each([
+    ['of a command', ['card', 'show', '--state', 'empty'], /there is no virtual eUICC in empty/],
+    ['of an option', ['device', '--frob'], /^unknown option '--frob'; add --help/],
+    ['of a value', ['eim', 'rat', '--eid', '12'], /32 decimal digits; add --help/],
+    ['of a missing option', ['pki', 'make'], /^required option '--out <dir>' not specified; add --help/],
+    ['of an unknown command', ['frobnicate'], /^unknown command 'frobnicate'/],
+  ])('with --json the error %s is one JSON object', async (_, args, says) => {
+    const { status, stdout, stderr } = await shell.run(...args, '--json');
+    const message = expect.stringMatching(says);
+    expect([status, JSON.parse(stdout), stderr]).toEqual([1, { event: 'error', code: 'usage', message }, '']);
+  });
+
+  it('are none of --help and --version, which know the package and what is required', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(await shell.run('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
+    const help = await shell.run('pki', 'make', '--help');
+    expect([help.status, help.stdout]).toEqual([0, expect.stringMatching(/--out <dir> .*\(required\)$/m)]);
+    const order = await shell.run('eim', 'enable', '--help');
+    expect(order.stdout).toMatch(/--iccid <digits> .*\(required\)$/m);
   });
 
   it('two commands do not share one eUICC', async () => {
