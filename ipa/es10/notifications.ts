@@ -1,5 +1,5 @@
 import { IpaError } from '../error.js';
-import type { Cursor } from '../tlv/index.js';
+import { type Cursor, TlvError } from '../tlv/index.js';
 import type { Es10 } from './es10.js';
 import { Es10Tag } from './tags.js';
 
@@ -48,6 +48,30 @@ export async function retrieveNotificationsList(es10: Es10, criteria?: ArrayLike
     );
   }
   return answer;
+}
+
+/**
+ * Sequence numbers of a list of notifications: A0 {30 {BF2F …} …, BF37 {BF27 {…, BF2F …} …} …} (es10.md §4.4).
+ * @param list stands on A0
+ * @throws TlvError when one has none
+ */
+export function notificationNumbers(list: Cursor): number[] {
+  const found: number[] = [];
+  list.enter();
+  while (list.next()) {
+    const isInstallation = list.is(0xbf37);
+    list.enter();
+    if (isInstallation) list.expect(0xbf27).enter();
+    if (!list.find(Es10Tag.notificationMetadata))
+      throw new TlvError('wrongTag', 'a notification has no metadata', list.start);
+    list.enter();
+    if (!list.find(0x80)) throw new TlvError('wrongTag', 'a notification has no sequence number', list.start);
+    found.push(list.integer());
+    list.leave();
+    if (isInstallation) list.leave();
+    list.leave();
+  }
+  return found;
 }
 
 /** Search criteria for one notification. */

@@ -146,13 +146,16 @@ function readDataRequest(cursor: Cursor, found: Incoming): void {
   if (tagList) found.kind = 'dataRequest';
 }
 
+/** Most sequence numbers that are read from one acknowledgement. What it leaves on the eUICC is delivered again. */
+export const MOST_ACKNOWLEDGED = 32;
+
 /**
- * Sequence numbers of EimAcknowledgements, BF53 {80 seq …} (esipa.md §3.5).
+ * Sequence numbers of EimAcknowledgements, BF53 {80 seq …} (esipa.md §3.5); the first 32 where there are more.
  * @throws TlvError when it cannot be read
  */
 export function readAcknowledgements(body: Uint8Array): number[] {
   const found: number[] = [];
   const cursor = new Cursor(body).expect(EsipaTag.eimAcknowledgements).enter();
-  while (cursor.next()) if (cursor.is(0x80)) found.push(cursor.integer());
+  while (found.length < MOST_ACKNOWLEDGED && cursor.next()) if (cursor.is(0x80)) found.push(cursor.integer());
   return found;
 }

@@ -168,20 +168,21 @@ export class IpaContext {
       seqNumber: -1,
       eimTransactionId: id,
       sentAt: 0,
-      notifications: 0,
+      notifications: [],
       resultsPending,
       notificationsPending,
     };
   }
 
-  /** An eIM acknowledged `seqNumbers`: is this delivery complete with them? */
+  /** An eIM acknowledged `seqNumbers`, and the eUICC removed them: is this delivery complete with them? */
   settle(session: EimSession, delivery: Delivery, seqNumbers: readonly number[]): boolean {
     if (delivery.seqNumber >= 0 && !seqNumbers.includes(delivery.seqNumber)) return false;
     // What the eUICC does not store is not acknowledged either: the eIM may not have taken it, and asks again then.
     if (delivery.seqNumber < 0) return true;
     markHandled(session, delivery.eimTransactionId);
     session.resultsPending = delivery.resultsPending;
-    if (seqNumbers.length > delivery.notifications) this.notificationsPending = delivery.notificationsPending;
+    if (delivery.notifications?.every((one) => seqNumbers.includes(one)))
+      this.notificationsPending = delivery.notificationsPending;
     return true;
   }
 }

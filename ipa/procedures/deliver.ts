@@ -10,6 +10,7 @@ import {
 import {
   beginReply,
   dispatch,
+  EsipaTag,
   type Incoming,
   type Reply,
   readAcknowledgements,
@@ -23,17 +24,78 @@ import { followProfileChange } from './profile-switch.js';
 import { type EimSession, markHandled } from './session.js';
 import type { StateChanges } from './state-change.js';
 
-/** Removes from the eUICC what an eIM has acknowledged (procedures.md §3, step 7). Repeating it does no harm. */
+/**
+ * Removes from the eUICC what an eIM has acknowledged (procedures.md §3, step 7), but no result of another eIM. Repeating
+ * it does no harm.
+ * @param offered numbers this eIM has just been sent; for others the eUICC is asked whose they are
+ * @returns those that the eUICC no longer holds
+ */
 export async function removeAcknowledged(
   context: IpaContext,
   session: EimSession,
   seqNumbers: readonly number[],
-): Promise<void> {
-  if (seqNumbers.length === 0) return;
+  offered: readonly number[],
+): Promise<readonly number[]> {
+  const removed: number[] = [];
+  const own = seqNumbers.every((seqNumber) => offered.includes(seqNumber))
+    ? offered
+    : offered.concat(await ownOnCard(context, session, seqNumbers));
   for (const seqNumber of seqNumbers) {
-    await context.onCard(() => removeNotificationFromList(context.es10, seqNumber));
+    if (own.includes(seqNumber) && !removed.includes(seqNumber) && (await remove(context, seqNumber)))
+      removed.push(seqNumber);
   }
-  context.observe?.({ event: 'acknowledged', eimId: session.configuration.eimId, seqNumbers });
+  if (removed.length > 0)
+    context.observe?.({ event: 'acknowledged', eimId: session.configuration.eimId, seqNumbers: removed });
+  return removed;
+}
+
+/** @returns whether the eUICC no longer holds it; if it still does, it is offered again later */
+async function remove(context: IpaContext, seqNumber: number): Promise<boolean> {
+  let why: string;
+  try {
+    const result = await context.onCard(() => removeNotificationFromList(context.es10, seqNumber));
+    // nothingToDelete (1): it was removed before.
+    if (result === 0 || result === 1) return true;
+    why = `with result ${result}`;
+  } catch (error) {
+    if (!(error instanceof Es10Error)) throw error;
+    why = `with status word ${error.sw.toString(16)}`;
+  }
+  const detail = `the eUICC refused to remove number ${seqNumber} ${why}; it is offered again later`;
+  context.fail('RemoveNotificationFromList', new IpaError('unexpectedAnswer', detail));
+  return false;
+}
+
+/** Which of `seqNumbers` are notifications, or results of this eIM's packages? What cannot be found out is not. */
+async function ownOnCard(
+  context: IpaContext,
+  session: EimSession,
+  seqNumbers: readonly number[],
+): Promise<readonly number[]> {
+  const { es10, message } = context;
+  const own: number[] = [];
+  let foreign = 0;
+  const look = (stored: Uint8Array): void => {
+    const found = readStored(stored);
+    if (!found || !seqNumbers.includes(found.seqNumber)) return;
+    if (isFor(session, found)) own.push(found.seqNumber);
+    else foreign++;
+  };
+  await optional(() => context.onCard(() => eachStoredResult(es10, message, look)));
+  if (foreign > 0) {
+    context.observe?.({
+      event: 'dropped',
+      eimId: session.configuration.eimId,
+      tag: EsipaTag.eimAcknowledgements,
+      reason: 'foreignResult',
+      count: foreign,
+    });
+  }
+  return own.concat((await optional(() => context.onCard(() => listNotifications(es10)))) ?? []);
+}
+
+function isFor({ configuration }: EimSession, { eimId }: PackageResult): boolean {
+  return eimId !== undefined && utf8(eimId) === configuration.eimId;
 }
 
 /** Builds the message that carries context.result, with `notifications` (an element A0 {…}) where there are some. */
@@ -54,12 +116,15 @@ export function writeResult(context: IpaContext, reply: Reply, notifications?: U
  * Sends ProvideEimPackageResult (in context.message) and does what the answer says: acknowledged results leave the
  * eUICC, a refusal by the eIM leaves everything where it is.
  * @param seqNumber of the result inside; −1 when the eUICC does not store it
- * @returns the sequence numbers that the eIM acknowledged, undefined when it did not take the result
+ * @param notifications sequence numbers of those that travel with it
+ * @returns the sequence numbers that the eIM acknowledged and the eUICC no longer holds, undefined when the result is not
+ *   among them
  */
 export async function provideResult(
   context: IpaContext,
   session: EimSession,
   seqNumber: number,
+  notifications: readonly number[] = [],
 ): Promise<readonly number[] | undefined> {
   const answer = dispatch(
     await session.link.exchange(context.message.bytes, (bytes) => {
@@ -78,8 +143,9 @@ export async function provideResult(
     return undefined;
   }
   const seqNumbers = answer.kind === 'acknowledgements' ? acknowledged(answer) : [];
-  await removeAcknowledged(context, session, seqNumbers);
-  return seqNumber < 0 || seqNumbers.includes(seqNumber) ? seqNumbers : undefined;
+  const offered = seqNumber < 0 ? [] : [seqNumber, ...notifications];
+  const removed = await removeAcknowledged(context, session, seqNumbers, offered);
+  return seqNumber < 0 || removed.includes(seqNumber) ? removed : undefined;
 }
 
 /** Sequence numbers of an acknowledgement; none when it cannot be read. */
@@ -101,7 +167,7 @@ export function noteStateChange(context: IpaContext, changes: StateChanges, byEi
 
 /**
  * Delivers the eUICC Package Results that are stored on the eUICC for one eIM, oldest first (procedures.md §1, step 7).
- * What the eIM refuses stays and is offered again with the next poll.
+ * What the eIM refuses, or the eUICC does not let go, stays and is offered again with the next poll.
  */
 export async function deliverResults(
   context: IpaContext,
@@ -109,9 +175,16 @@ export async function deliverResults(
   session: EimSession,
 ): Promise<void> {
   const refused: number[] = [];
+  const delivered: number[] = [];
   for (;;) {
     const next = await oldestResult(context, session, refused);
     if (!next) break;
+    if (delivered.includes(next.seqNumber)) {
+      const detail = `the eUICC still holds result ${next.seqNumber} after it was removed`;
+      context.fail('RemoveNotificationFromList', new IpaError('unexpectedAnswer', detail));
+      refused.push(next.seqNumber);
+      continue;
+    }
     if (next.notifies) noteStateChange(context, changes, session.configuration.eimId);
     // Whoever loaded the package may have died before the card was reset; then the change is not effective yet.
     if (next.profileChanged && context.resetDue) {
@@ -120,8 +193,10 @@ export async function deliverResults(
     }
     context.enter('delivering');
     writeResult(context, 'provide');
-    if (await provideResult(context, session, next.seqNumber)) markHandled(session, next.eimTransactionId);
-    else refused.push(next.seqNumber);
+    if (await provideResult(context, session, next.seqNumber)) {
+      delivered.push(next.seqNumber);
+      markHandled(session, next.eimTransactionId);
+    } else refused.push(next.seqNumber);
   }
   session.resultsPending = false;
   session.resultsRefused = refused.length > 0;
@@ -141,7 +216,7 @@ async function oldestResult(
   result.clear();
   const keepOldest = (stored: Uint8Array): void => {
     const found = readStored(stored);
-    if (!found?.eimId || utf8(found.eimId) !== session.configuration.eimId) return;
+    if (!found || !isFor(session, found)) return;
     if (found.seqNumber >= oldest || except.includes(found.seqNumber)) return;
     oldest = found.seqNumber;
     result.clear().write(stored);
@@ -193,9 +268,8 @@ export async function deliverNotifications(context: IpaContext, session: EimSess
         return seqNumbers.length === 0 || seqNumbers.includes(seqNumber);
       }),
     );
-    const seqNumbers = acknowledged(answer);
-    if (seqNumbers.length === 0) kept = true;
-    await removeAcknowledged(context, session, seqNumbers);
+    const removed = await removeAcknowledged(context, session, acknowledged(answer), [seqNumber]);
+    kept ||= !removed.includes(seqNumber);
   }
   context.notificationsPending = kept;
   context.es10.release();
@@ -203,7 +277,7 @@ export async function deliverNotifications(context: IpaContext, session: EimSess
 }
 
 /** A function that this eUICC does not have, or answers with nonsense, gives nothing instead of failing. */
-async function optional<T>(operation: () => Promise<T>): Promise<T | undefined> {
+export async function optional<T>(operation: () => Promise<T>): Promise<T | undefined> {
   try {
     return await operation();
   } catch (error) {

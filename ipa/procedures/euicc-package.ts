@@ -3,11 +3,12 @@ import { Es10Error, IpaError } from '../error.js';
 import {
   eachStoredResult,
   loadEuiccPackage,
+  notificationNumbers,
   type PackageResult,
   readPackageResult,
   retrieveNotificationsList,
 } from '../es10/index.js';
-import { type Incoming, PackageFault, type Reply, writeFault } from '../esipa/index.js';
+import { type Incoming, MOST_ACKNOWLEDGED, PackageFault, type Reply, writeFault } from '../esipa/index.js';
 import { equal, TlvError } from '../tlv/index.js';
 import { type IpaContext, isChannelGone } from './context.js';
 import { noteStateChange, provideResult, readStored, writeResult } from './deliver.js';
@@ -92,25 +93,28 @@ async function load(context: IpaContext, incoming: Incoming): Promise<PackageRes
 
 /**
  * The notifications that a profile change made travel with the result where they fit (procedures.md §4, steps 9 and 10).
- * @returns how many have to be acknowledged with it, so that nothing is left; Infinity when they stay behind
+ * @returns their sequence numbers; undefined when they stay behind
  */
 async function writeResultWithNotifications(
   context: IpaContext,
   reply: Reply,
   result: PackageResult,
-): Promise<number> {
-  let left = 0;
+): Promise<readonly number[] | undefined> {
+  let left: readonly number[] | undefined = [];
   if (result.notifies) {
-    left = Number.POSITIVE_INFINITY;
+    left = undefined;
     try {
       const list = await context.onCard(() => retrieveNotificationsList(context.es10));
-      if (list.is(0xa0) && list.length > 0) {
-        writeResult(context, reply, list.element);
-        let count = 0;
-        for (list.enter(); list.next(); ) count++;
-        return count;
+      if (!list.is(0xa0) || list.length === 0) left = [];
+      else {
+        const whole = list.element;
+        const seqNumbers = notificationNumbers(list);
+        // One acknowledgement has to name them all, and the result.
+        if (seqNumbers.length < MOST_ACKNOWLEDGED) {
+          writeResult(context, reply, whole);
+          return seqNumbers;
+        }
       }
-      left = 0;
     } catch (error) {
       // Too many for one message, or not readable now: they are delivered one by one afterwards.
       if (!(error instanceof TlvError || error instanceof Es10Error || error instanceof IpaError))
@@ -129,7 +133,7 @@ export async function answer(
   reply: Reply,
 ): Promise<void> {
   if (reply === 'provide') {
-    const seqNumbers = await provideResult(context, session, delivery.seqNumber);
+    const seqNumbers = await provideResult(context, session, delivery.seqNumber, delivery.notifications);
     if (seqNumbers) context.settle(session, delivery, seqNumbers);
     return;
   }

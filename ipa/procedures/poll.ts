@@ -61,9 +61,12 @@ export async function inject(
   const incoming = dispatch(message);
   if (incoming.kind === 'acknowledgements') {
     context.enter('executing');
-    const seqNumbers = acknowledged(incoming);
-    await removeAcknowledged(context, session, seqNumbers);
-    session.awaiting = session.awaiting.filter((delivery) => !context.settle(session, delivery, seqNumbers));
+    const offered = session.awaiting.flatMap(({ seqNumber, notifications = [] }) => [
+      seqNumber,
+      ...notifications,
+    ]);
+    const removed = await removeAcknowledged(context, session, acknowledged(incoming), offered);
+    session.awaiting = session.awaiting.filter((delivery) => !context.settle(session, delivery, removed));
     writeReceived(context.message);
     await session.link.send(context.message.bytes);
     return;

@@ -45,8 +45,8 @@ export interface Delivery {
   eimTransactionId: Uint8Array | undefined;
   /** Clock ticks when it was handed to the link. */
   sentAt: number;
-  /** How many notifications travel with it. */
-  notifications: number;
+  /** Sequence numbers of the notifications that travel with it; undefined when some stay behind. */
+  notifications: readonly number[] | undefined;
   /** What was pending on the eUICC before. */
   resultsPending: boolean;
   notificationsPending: boolean;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { XsIpaError } from '../../../hal/contracts/index.js';
 import * as es10 from '../../../ipa/es10/index.js';
 import { Es10 } from '../../../ipa/es10/index.js';
-import { Writer } from '../../../ipa/tlv/index.js';
+import { Cursor, TlvError, Writer } from '../../../ipa/tlv/index.js';
 import { hex, toHex } from '../../hex.js';
 import * as v from '../../host-sim/asn1/vectors.js';
 import { copyMessage } from './copy.js';
@@ -137,6 +137,27 @@ describe('notifications', () => {
     const list = await es10.retrieveNotification(new Es10(uicc), 300);
     expect(list.tag).toBe(0xa0);
     expect(toHex(uicc.requests[0])).toBe('BF2B06A0048002012C');
+  });
+
+  it('numbers of a list, as it travels with a result', () => {
+    const signed = (seq: string) => tlv(0x30, metadata(seq), '5F370100', '3000');
+    const installation = tlv(0xbf37, tlv(0xbf27, '8001AA', metadata('0105'), '0600'), '5F370100');
+    const list = hex(tlv(0xa0, signed('0109'), installation, signed('02012C')));
+    const numbers = (bytes: Uint8Array) => es10.notificationNumbers(new Cursor(bytes).expect(0xa0));
+    expect(numbers(list)).toEqual([9, 5, 300]);
+    for (const without of ['3000', tlv(0x30, tlv(0xbf2f, '0C0161')), tlv(0xbf37, metadata('0101'))])
+      expect(() => numbers(hex(tlv(0xa0, signed('0101'), without)))).toThrow(TlvError);
+    for (let at = 2; at < list.length; at++) {
+      for (let value = 0; value < 256; value++) {
+        const spoiled = list.slice();
+        spoiled[at] = value;
+        try {
+          expect(numbers(spoiled).length).toBeLessThanOrEqual(list.length);
+        } catch (error) {
+          if (!(error instanceof TlvError)) throw error;
+        }
+      }
+    }
   });
 
   it('an error of the eUICC has its number', async () => {
@@ -325,7 +346,13 @@ describe('hostile cards', () => {
   const requestTag = (request: Uint8Array) => (request[0] << 8) | request[1];
 
   it('every function of ipa/es10 is tried', () => {
-    const tried = new Set([...names, 'readCapabilities', 'readPackageResult', 'supports']);
+    const tried = new Set([
+      ...names,
+      'notificationNumbers',
+      'readCapabilities',
+      'readPackageResult',
+      'supports',
+    ]);
     const exported = Object.entries(es10).filter(
       ([name, value]) => typeof value === 'function' && name !== 'Es10',
     );

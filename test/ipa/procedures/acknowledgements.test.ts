@@ -145,6 +145,69 @@ describe('acknowledgements', () => {
     expect(world.count('verified', since)).toBeLessThanOrEqual(2);
     await world.stop();
   });
+
+  it('names more numbers than are read: the rest stays and is delivered again', async () => {
+    const many = Array.from({ length: 40 }, (_nothing, n) => `80017${n % 10}`).join('');
+    const { world } = await enabled(`BF50 8185 BF538181 800101 800102 ${many} 800103`);
+    expect(left(world)).toEqual([3]);
+    expect(world.sent()).toContain('bf3d');
+    await world.stop();
+  });
+
+  it.each(['BF3003 80017F', 0x6f00, 'BF3000'])(
+    'the eUICC does not remove it (%s): offered once, and again with the next poll',
+    async (answer) => {
+      const world = await World.idle();
+      await leaveResults(world, 2);
+      world.killIpa();
+      const restore = cardAnswering(world, ([, tag]) =>
+        tag === ES10_TAGS.removeNotification ? answer : undefined,
+      );
+      let since = world.events.length;
+      world.startIpa();
+      await world.untilState('idle');
+      await world.pass(600_000);
+      expect(world.sent(since)).toEqual(['bf50', 'bf50', 'bf4f']);
+      expect(world.of('acknowledged', since)).toEqual([]);
+      expect(world.of('failure', since).map(({ where }) => where)).toEqual(
+        Array(2).fill('RemoveNotificationFromList'),
+      );
+      since = world.events.length;
+      await world.poll();
+      expect(world.sent(since)).toEqual(['bf50', 'bf50', 'bf4f']);
+      restore();
+      await world.poll();
+      expect(left(world)).toEqual([]);
+      await world.stop();
+    },
+  );
+
+  it('the eUICC keeps what it says it has removed: offered once', async () => {
+    const world = await World.idle();
+    await leaveResults(world, 2);
+    world.killIpa();
+    cardAnswering(world, ([, tag]) => (tag === ES10_TAGS.removeNotification ? 'BF3003 800100' : undefined));
+    const since = world.events.length;
+    world.startIpa();
+    await world.untilState('idle');
+    await world.pass(600_000);
+    expect(world.sent(since)).toEqual(['bf50', 'bf50', 'bf4f']);
+    expect(world.of('failure', since)[0].detail).toContain('still holds result 1');
+    await world.stop();
+  });
+
+  it('a notification that the eUICC does not remove waits for the next turn', async () => {
+    const world = await World.idle();
+    cardAnswering(world, ([, tag]) => (tag === ES10_TAGS.removeNotification ? 'BF3003 80017F' : undefined));
+    const since = world.events.length;
+    void world.eim.order({ psmo: [{ op: 'enable', iccid: BETA }] });
+    world.ipad.poll();
+    await world.until(() => world.sent(since).includes('bf3d') && world.ipad.state === 'idle', 'BF3D');
+    await world.pass(600_000);
+    expect(world.sent(since).filter((tag) => tag === 'bf3d')).toHaveLength(2);
+    expect(left(world)).toEqual([1, 2, 3]);
+    await world.stop();
+  });
 });
 
 /** Lets `count` packages be executed whose results the eIM does not take. */

@@ -157,6 +157,30 @@ describe('injection', () => {
     await world.stop();
   });
 
+  it('an acknowledgement of a result of the life before is carried out', async () => {
+    const world = await World.idle();
+    const { instead } = world.eim;
+    world.eim.instead = (payload) => {
+      const answer = world.eim.eim.handle(payload, { eid: EID, link: 'mqtt' });
+      // It keeps the result to itself, and is not there when the IPA comes back.
+      return payload[1] === 0x4e || payload[1] === 0x50 ? undefined : answer;
+    };
+    void world.eim.order({ psmo: [{ op: 'enable', iccid: BETA }] }, injection);
+    await world.until(() => replies(world).length === 1 && world.ipad.state === 'idle', 'the result');
+    expect(world.euicc.results.length + world.euicc.notifications.length).toBe(3);
+    world.killIpa();
+    const since = world.events.length;
+    world.startIpa();
+    await world.until(() => world.sent(since).includes('bf50'), 'the offer');
+    world.eim.publish(inEnvelope('BF4E', 'BF530C800101800102800103800163'));
+    await world.until(() => replies(world).length === 2, 'the confirmation');
+    expect(world.of('acknowledged', since).map(({ seqNumbers }) => seqNumbers)).toEqual([[1, 2, 3]]);
+    expect([world.euicc.results, world.euicc.notifications]).toEqual([[], []]);
+    world.eim.instead = instead;
+    await world.untilState('idle');
+    await world.stop();
+  });
+
   it('the power fails while an injected package is carried out: the result comes as BF50', async () => {
     const world = await World.idle();
     const outcome = world.eim.order({ psmo: [{ op: 'enable', iccid: BETA }] }, injection);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hex } from '../../../host-sim/asn1/index.js';
+import { hex, unhex } from '../../../host-sim/asn1/index.js';
 import { ALPHA, BETA, EID, World, type WorldOptions } from '../../support/world.js';
 
 async function withTwo(options: WorldOptions = {}): Promise<World> {
@@ -25,6 +25,40 @@ describe('several eIMs', () => {
     });
     expect([world.euicc.results, world.euicc.notifications]).toEqual([[], []]);
     expect(world.count('rejected')).toBe(0);
+    await world.stop();
+  });
+
+  it('none can make the IPA forget the result of another one', async () => {
+    const world = await withTwo();
+    const [main, other] = world.eims;
+    // The one has a result on the eUICC and does not take it now.
+    main.instead = (payload) => {
+      const answer = main.eim.handle(payload, { eid: EID, link: 'mqtt' });
+      return payload[1] === 0x50 ? unhex('BF500302017F') : answer;
+    };
+    void main.order({ psmo: [{ op: 'enable', iccid: BETA }] });
+    world.ipad.poll();
+    await world.until(() => world.euicc.results.length === 1 && world.ipad.state === 'idle', 'its result');
+    const [{ seqNumber }] = world.euicc.results;
+    const since = world.events.length;
+    const number = seqNumber.toString(16).padStart(2, '0');
+    other.publish(unhex(`BF4E06BF53038001${number}`));
+    await world.until(() => world.of('dropped', since).length > 0 && world.ipad.state === 'idle', 'the drop');
+    expect(world.of('dropped', since)).toMatchObject([{ eimId: other.name, reason: 'foreignResult' }]);
+    // Nor with the answer to a result of its own.
+    other.instead = (payload) => {
+      const answer = other.eim.handle(payload, { eid: EID, link: 'mqtt' });
+      if (payload[1] !== 0x50 || !answer) return answer;
+      const own = answer.subarray(6);
+      const list = [...own, 0x80, 1, seqNumber];
+      return Uint8Array.from([0xbf, 0x50, list.length + 3, 0xbf, 0x53, list.length, ...list]);
+    };
+    expect(await world.order({ psmo: [{ op: 'listProfileInfo' }] }, { by: 1 })).toMatchObject({ ok: true });
+    expect(world.of('dropped', since).map(({ reason }) => reason)).toEqual(Array(2).fill('foreignResult'));
+    expect(world.euicc.results.map((one) => one.seqNumber)).toEqual([seqNumber]);
+    main.instead = undefined;
+    await world.poll();
+    expect(world.euicc.results).toEqual([]);
     await world.stop();
   });
 
