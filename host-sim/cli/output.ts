@@ -16,7 +16,8 @@ export class Output {
   constructor(options: OutputOptions) {
     this.json = options.json ?? false;
     const color = process.stdout.isTTY === true && !process.env.NO_COLOR;
-    this.#timeline = new Timeline({ detail: options.quiet ? 0 : options.verbose ? 2 : 1, color });
+    const columns = () => (process.stdout.isTTY ? process.stdout.columns : undefined);
+    this.#timeline = new Timeline({ detail: options.quiet ? 0 : options.verbose ? 2 : 1, color, columns });
   }
 
   event(event: TraceEvent): void {

@@ -8,7 +8,19 @@ export interface TimelineOptions {
   /** 0 steps and failures, 1 messages and APDUs, 2 AT lines and bytes too. */
   detail: 0 | 1 | 2;
   color: boolean;
+  /** Columns of the terminal: longer lines are cut, except sentences, and except with detail 2, which is for reading every byte. */
+  columns?: () => number | undefined;
 }
+
+/** `stat` of +CEREG, TS 27.007 §10.1.22. */
+const registrations = [
+  'not registered',
+  'registered, home',
+  'searching',
+  'denied',
+  'unknown',
+  'registered, roaming',
+];
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -23,6 +35,8 @@ const actorStyles: Readonly<Record<string, Style>> = {
 /** Turns events into lines for a terminal: when, who, what, how many bytes, and what it means. */
 export class Timeline {
   readonly #options: TimelineOptions;
+  /** Logical channels that were opened since bring-up began; one that is closed and is not among them was left over. */
+  readonly #opened = new Set<number>();
 
   constructor(options: TimelineOptions) {
     this.#options = options;
@@ -30,6 +44,13 @@ export class Timeline {
 
   /** The lines of one event; none when it is below the wanted detail. */
   lines(event: TraceEvent): string[] {
+    // What is told in sentences is not cut.
+    const whole = this.#options.detail === 2 || event.event === 'step' || event.event === 'failure';
+    const columns = whole ? undefined : this.#options.columns?.();
+    return this.#lines(event).map((line) => cut(line.trimEnd(), columns));
+  }
+
+  #lines(event: TraceEvent): string[] {
     const { detail } = this.#options;
     switch (event.event) {
       case 'step':
@@ -54,7 +75,7 @@ export class Timeline {
           this.#line(event, event.direction === 'tx' ? '>' : '<', this.#paint('dim', latin1(event.line))),
         ];
       case 'apdu': {
-        const { name } = apduName(event.command);
+        const name = apduName(event.command).name + this.#leftOver(event.command, event.response);
         const answer = `${event.command.length} B → ${event.response.length} B  ${sw(event.sw)}`;
         const lines = [this.#line(event, '·', `${name.padEnd(30)} ${this.#paint('dim', answer)}`)];
         if (detail > 1)
@@ -95,13 +116,25 @@ export class Timeline {
       case 'dropped':
         return [this.#line(event, '×', `dropped a message from ${event.eimId}: ${event.reason}`)];
       case 'modem':
-        return [this.#line(event, ' ', this.#paint('dim', `${event.notice} ${event.detail ?? ''}`))];
+        // Whatever is open now was opened by somebody else, or before.
+        if (event.notice === 'started') this.#opened.clear();
+        return [this.#line(event, ' ', this.#paint('dim', notice(event.notice, event.detail)))];
       default: {
         const text = event.event === 'eim' ? this.#eim(event.what) : event.what;
         const rest = event.detail ? shorten(jsonable(event.detail), 150) : '';
-        return [this.#line(event, ' ', `${text} ${this.#paint('dim', rest)}`)];
+        return [this.#line(event, ' ', rest ? `${text} ${this.#paint('dim', rest)}` : text)];
       }
     }
+  }
+
+  /** Says so when a channel is closed that somebody else has left open. */
+  #leftOver(command: Uint8Array, response: Uint8Array): string {
+    if (command[1] !== 0x70) return '';
+    if (command[2] !== 0x80) {
+      if (response.length > 0) this.#opened.add(response[0]);
+      return '';
+    }
+    return this.#opened.delete(command[3]) ? '' : ' (stale)';
   }
 
   #eim(what: string): string {
@@ -121,6 +154,27 @@ export class Timeline {
   #paint(style: Style, text: string): string {
     return this.#options.color && text ? styleText(style, text) : text;
   }
+}
+
+function notice(name: string, detail: unknown): string {
+  if (name !== 'registration') return `${name} ${detail ?? ''}`;
+  return `${name}: ${registrations[Number(detail)] ?? detail}`;
+}
+
+/** Every character but those of colours takes one column. */
+function cut(line: string, columns = 0): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
+  const parts = line.match(/\x1b\[[0-9;]*m|./gsu) ?? [];
+  const isColor = (part: string) => part.length > 2;
+  if (columns < 20 || parts.filter((part) => !isColor(part)).length <= columns) return line;
+  let room = columns - 1;
+  let shown = '';
+  for (const part of parts) {
+    if (isColor(part)) shown += part;
+    else if (room-- > 0) shown += part;
+    else if (room === -1) shown += '…';
+  }
+  return shown;
 }
 
 /** A decoded value on one line, without the punctuation that only programs need. */
