@@ -52,6 +52,8 @@ export class Ipad {
   readonly #alarm: Alarm;
   #initialEim: Uint8Array | undefined;
   #running = false;
+  /** run() has not ended; after stop() that takes a while. */
+  #active = false;
   #ready = false;
   /** Clock ticks of the next poll of every eIM. */
   #nextPoll = Number.NEGATIVE_INFINITY;
@@ -95,10 +97,14 @@ export class Ipad {
     this.#alarm.signal();
   }
 
-  /** Runs until stop(). Rejects only on a programming error. */
+  /**
+   * Runs until stop(). Rejects only on a programming error, such as a second call before the first has ended.
+   */
   async run(): Promise<void> {
+    if (this.#active)
+      throw new Error('Ipad.run() was called while it runs; call stop() and await the first run() before');
     const context = this.#context;
-    this.#running = true;
+    this.#active = this.#running = true;
     context.stopping = false;
     try {
       while (this.#running) {
@@ -109,9 +115,13 @@ export class Ipad {
       this.#running = this.#ready = false;
       for (const { link } of context.sessions) link.close();
       context.sessions = [];
-      await context.modem.uicc.close();
-      context.modem.close();
-      context.enter('stopped');
+      try {
+        await context.modem.uicc.close();
+      } finally {
+        context.modem.close();
+        this.#active = false;
+        context.enter('stopped');
+      }
     }
   }
 
@@ -252,6 +262,8 @@ export class Ipad {
   async #attempt(session: EimSession, step: () => Promise<void>): Promise<void> {
     if (!this.#mayTry(session)) return;
     try {
+      // Continues on an empty stack, as before each command to the card: the descent from here is the longest.
+      await undefined;
       await step();
       session.failures = 0;
     } catch (error) {

@@ -10,6 +10,7 @@ export const Registration = {
   roaming: 5,
 } as const;
 
+/** Does `stat` mean that there is a network to use, at home or roaming? */
 export function isRegistered(stat: number): boolean {
   return stat === Registration.home || stat === Registration.roaming;
 }

@@ -1,8 +1,8 @@
-import { IpaError } from '../error.js';
+import { Es10Error, IpaError } from '../error.js';
 import { utf8 } from '../text.js';
 import type { Cursor } from '../tlv/index.js';
 import type { Es10 } from './es10.js';
-import { Deadline, Es10Tag } from './tags.js';
+import { Deadline, Es10Tag, INCORRECT_DATA } from './tags.js';
 
 /** Bits of eimSupportedProtocol and ipaSupportedProtocols (esipa.md §3.2). */
 export const Protocol = {
@@ -22,6 +22,7 @@ export interface EimConfiguration {
   indirectProfileDownload: boolean;
 }
 
+/** Does the eIM support `protocol`, a value of {@link Protocol}? */
 export function supports(eim: EimConfiguration, protocol: number): boolean {
   return (eim.protocols & (0x80 >> protocol)) !== 0;
 }
@@ -52,12 +53,12 @@ export async function getAssociationToken(es10: Es10, eimId: string): Promise<Ui
  * @param configuration one EimConfigurationData, `30 …`
  * @returns the generated associationToken, undefined when none was asked for
  * @throws IpaError `associationRefused`, `result`: 1 insufficientMemory, 2 associatedEimAlreadyExists, 3 ciPKUnknown,
- *   5 invalidAssociationToken, 6 counterValueOutOfRange, 7 commandError, 127
+ *   5 invalidAssociationToken, 6 counterValueOutOfRange, 7 commandError, 127; undefined when the eUICC cannot read it
  */
 export async function addInitialEim(es10: Es10, configuration: Uint8Array): Promise<number | undefined> {
   es10.request.clear().begin(Es10Tag.addInitialEim).begin(0xa0).write(configuration);
   es10.request.end().end();
-  const answer = await es10.call(es10.request.bytes, Deadline.signing);
+  const answer = await call(es10);
   es10.request.release();
   if (!answer.enter().next()) throw new IpaError('unexpectedAnswer', 'AddInitialEim gave no result');
   if (answer.is(0x81)) {
@@ -65,6 +66,18 @@ export async function addInitialEim(es10: Es10, configuration: Uint8Array): Prom
     throw new IpaError('associationRefused', `the eUICC refused AddInitialEim with ${code}`, code);
   }
   return answer.enter().find(0x84) ? answer.integer() : undefined;
+}
+
+async function call(es10: Es10): Promise<Cursor> {
+  try {
+    return await es10.call(es10.request.bytes, Deadline.signing);
+  } catch (error) {
+    if (!(error instanceof Es10Error) || error.sw !== INCORRECT_DATA) throw error;
+    throw new IpaError(
+      'associationRefused',
+      'the eUICC cannot read the eIM configuration that AddInitialEim gave it (6A80); provide another one',
+    );
+  }
 }
 
 function readEimConfiguration(cursor: Cursor): EimConfiguration {

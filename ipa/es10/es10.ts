@@ -3,10 +3,7 @@ import { Es10Error, IpaError } from '../error.js';
 import { Cursor, Writer } from '../tlv/index.js';
 import { Deadline } from './tags.js';
 
-/** SW 6A88: the eUICC does not know this STORE DATA tag (es10.md §1.6). */
-export const NOT_SUPPORTED = 0x6a88;
-
-export interface Es10Options {
+interface Es10Options {
   /** Bytes of a STORE DATA block, 1…255. Modems with short lines need less (es10.md §1.5). */
   blockSize?: number;
   /** Longest answer that is collected; longer ones end in a TlvError `overflow`. */
@@ -80,6 +77,8 @@ export class Es10 {
       command[4] = length;
       command.set(request.subarray(at, at + length), 5);
       at += length;
+      // Continues on an empty stack: the way down to the serial port needs much of the small stack of a microcontroller.
+      await undefined;
       const sw = await this.uicc.transmit(
         command.subarray(0, 5 + length),
         into,

@@ -22,5 +22,10 @@ export const ISD_R = [
   0xa0, 0x00, 0x00, 0x05, 0x59, 0x10, 0x10, 0xff, 0xff, 0xff, 0xff, 0x89, 0x00, 0x00, 0x01, 0x00,
 ] as const;
 
+/** Status word of a function that was not carried out because the eUICC cannot read the request (es10.md §1.6). */
+export const INCORRECT_DATA = 0x6a80;
+/** Status word of a function that was not carried out because the eUICC does not know its tag (es10.md §1.6). */
+export const NOT_SUPPORTED = 0x6a88;
+
 /** How long a function may take, in milliseconds (at.md §8). */
 export const Deadline = { ordinary: 10_000, signing: 30_000 } as const;

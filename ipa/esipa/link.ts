@@ -56,6 +56,7 @@ export interface LinkTimes {
   backOffLimit: number;
 }
 
+/** Times for a cellular network: 30 s for an answer, three attempts, up to five minutes between connections. */
 export function defaultTimes(): LinkTimes {
   return { answer: 30_000, attempts: 3, backOff: 1_000, backOffLimit: 300_000 };
 }

@@ -185,7 +185,10 @@ export async function deliverResults(
       refused.push(next.seqNumber);
       continue;
     }
-    if (next.notifies) noteStateChange(context, changes, session.configuration.eimId);
+    if (next.notifies) {
+      context.notificationsPending = true;
+      noteStateChange(context, changes, session.configuration.eimId);
+    }
     // Whoever loaded the package may have died before the card was reset; then the change is not effective yet.
     if (next.profileChanged && context.resetDue) {
       await followProfileChange(context, undefined);

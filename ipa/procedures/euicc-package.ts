@@ -2,7 +2,9 @@ import { UiccError } from '../../hal/contracts/index.js';
 import { Es10Error, IpaError } from '../error.js';
 import {
   eachStoredResult,
+  INCORRECT_DATA,
   loadEuiccPackage,
+  NOT_SUPPORTED,
   notificationNumbers,
   type PackageResult,
   readPackageResult,
@@ -11,7 +13,7 @@ import {
 import { type Incoming, MOST_ACKNOWLEDGED, PackageFault, type Reply, writeFault } from '../esipa/index.js';
 import { equal, TlvError } from '../tlv/index.js';
 import { type IpaContext, isChannelGone } from './context.js';
-import { noteStateChange, provideResult, readStored, writeResult } from './deliver.js';
+import { noteStateChange, optional, provideResult, readStored, writeResult } from './deliver.js';
 import { followProfileChange } from './profile-switch.js';
 import type { Delivery, EimSession } from './session.js';
 import type { StateChanges } from './state-change.js';
@@ -31,7 +33,7 @@ export async function executeEuiccPackage(
   context.enter('executing');
   const resetsBefore = context.modem.simResets;
   const delivery = context.delivery(session, incoming.eimTransactionId);
-  const result = await load(context, incoming);
+  const result = await load(context, session, incoming);
   if (typeof result === 'number') {
     writeFault(context.message, reply, context.eid, result, incoming.eimTransactionId);
     await answer(context, session, delivery, reply);
@@ -59,36 +61,49 @@ export async function executeEuiccPackage(
  * Loads the package and puts the result into context.result.
  * @returns what the result says, or the EimPackageResultErrorCode to answer with when the eUICC gave none
  */
-async function load(context: IpaContext, incoming: Incoming): Promise<PackageResult | number> {
+async function load(
+  context: IpaContext,
+  session: EimSession,
+  incoming: Incoming,
+): Promise<PackageResult | number> {
   const { es10, result } = context;
   for (let attempt = 1; ; attempt++) {
+    let again = attempt === 1;
     result.clear();
     try {
       await loadEuiccPackage(es10, incoming.body!, result);
       return readPackageResult(result.bytes);
     } catch (error) {
-      const again = attempt === 1 && isChannelGone(error);
-      if (error instanceof Es10Error && !again) {
-        if (error.sw === 0x6a80) return PackageFault.invalidPackageFormat;
-        return error.sw === 0x6a88 ? PackageFault.unknownPackage : PackageFault.undefinedError;
-      }
-      if (!(again || error instanceof UiccError || error instanceof TlvError)) throw error;
-      if (attempt === 2) {
-        if (error instanceof UiccError) throw error;
-        return PackageFault.undefinedError;
-      }
+      if (error instanceof Es10Error) {
+        // These two say that nothing was executed; any other may have come after the execution.
+        if (error.sw === INCORRECT_DATA) return PackageFault.invalidPackageFormat;
+        if (error.sw === NOT_SUPPORTED) return PackageFault.unknownPackage;
+        again &&= isChannelGone(error);
+      } else if (!(error instanceof TlvError || (again && error instanceof UiccError))) throw error;
+      if (!again) context.fail('LoadEuiccPackage', error);
     }
     // The card was reset or the answer was lost on the way: only the eUICC knows whether the package was executed.
-    await context.openIsdR();
-    result.clear();
-    await eachStoredResult(es10, context.message, (stored) => {
-      const found = readStored(stored);
-      const { eimId, counterValue } = incoming;
-      if (found?.eimId && found.counterValue === counterValue && equal(found.eimId, eimId!))
-        result.clear().write(stored);
-    });
+    if (again) {
+      await context.openIsdR();
+      await findStored(context, incoming);
+    } else await optional(() => context.onCard(() => findStored(context, incoming)));
     if (result.length > 0) return readPackageResult(result.bytes);
+    if (again) continue;
+    // Nobody knows what became of it: what the eUICC may still hold is looked for before the next poll.
+    session.resultsPending = context.notificationsPending = context.resetDue = true;
+    return PackageFault.undefinedError;
   }
+}
+
+/** Copies the stored result of the package in `incoming` into context.result, which is empty where there is none. */
+async function findStored(context: IpaContext, { eimId, counterValue }: Incoming): Promise<void> {
+  const { es10, message, result } = context;
+  result.clear();
+  await eachStoredResult(es10, message, (stored) => {
+    const found = readStored(stored);
+    if (found?.eimId && found.counterValue === counterValue && equal(found.eimId, eimId!))
+      result.clear().write(stored);
+  });
 }
 
 /**

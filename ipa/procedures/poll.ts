@@ -14,12 +14,13 @@ import type { IpaContext } from './context.js';
 import { answerDataRequest } from './data-request.js';
 import { acknowledged, removeAcknowledged } from './deliver.js';
 import { answer, executeEuiccPackage } from './euicc-package.js';
-import { type EimSession, isHandled } from './session.js';
+import { type EimSession, forget, isHandled } from './session.js';
 import type { StateChanges } from './state-change.js';
 
 /** eIM Package Retrieval (procedures.md §3): asks for packages and carries them out until there is none. */
 export async function poll(context: IpaContext, changes: StateChanges, session: EimSession): Promise<void> {
   const { eimId } = session.configuration;
+  let insists = false;
   for (let round = 0; round < context.settings.pollRounds; round++) {
     context.enter('polling');
     await context.refreshPlmn();
@@ -29,12 +30,17 @@ export async function poll(context: IpaContext, changes: StateChanges, session: 
         ? context.rPlmn
         : undefined;
     writeGetEimPackageRequest(context.message, context.eid, cause, rPlmn);
-    const incoming = dispatch(
-      await session.link.exchange(
-        context.message.bytes,
-        (bytes) => !isHandled(session, dispatch(bytes).eimTransactionId),
-      ),
-    );
+    const incoming = dispatch(await session.link.exchange(context.message.bytes, () => true));
+    const id = incoming.eimTransactionId;
+    if (id && isHandled(session, id) && !(insists && forget(session, id))) {
+      // An old answer that comes late, or an eIM restored from a backup: asking again tells them apart. An eIM that
+      // insists gets the eUICC's answer, which refuses the replay; with a result still on its way it has to wait for that.
+      noteDuplicate(context, session, incoming);
+      if (insists) return;
+      insists = true;
+      continue;
+    }
+    insists = false;
     if (incoming.kind === 'error' && incoming.code !== EimPackageError.noEimPackageAvailable) {
       const { eidNotFound, invalidEid } = EimPackageError;
       context.eidDoubted ||= incoming.code === eidNotFound || incoming.code === invalidEid;
@@ -72,16 +78,15 @@ export async function inject(
     return;
   }
   if (isHandled(session, incoming.eimTransactionId)) {
-    context.observe?.({
-      event: 'dropped',
-      eimId: session.configuration.eimId,
-      tag: incoming.tag,
-      reason: 'alreadyHandled',
-      count: 1,
-    });
+    noteDuplicate(context, session, incoming);
     return;
   }
   await carryOut(context, changes, session, incoming, 'transfer');
+}
+
+function noteDuplicate(context: IpaContext, session: EimSession, { tag }: Incoming): void {
+  const { eimId } = session.configuration;
+  context.observe?.({ event: 'dropped', eimId, tag, reason: 'alreadyHandled', count: 1 });
 }
 
 async function carryOut(

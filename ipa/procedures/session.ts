@@ -23,6 +23,7 @@ export interface EimSession {
   retryAt: number;
 }
 
+/** A session of which nothing is known yet: everything may be pending, and a poll is due. */
 export function newSession(configuration: EimConfiguration, link: EsipaLink): EimSession {
   return {
     configuration,
@@ -57,11 +58,24 @@ export function isSettled({ failures, awaiting, resultsPending }: EimSession): b
   return failures === 0 && awaiting.length === 0 && !resultsPending;
 }
 
+/**
+ * The eIM insists on a transaction that it has acknowledged: it lost its memory of that, so ours is given up.
+ * @returns false when its result is still on its way
+ */
+export function forget({ handled, awaiting }: EimSession, id: Uint8Array): boolean {
+  const at = handled.findIndex((known) => equal(known, id));
+  if (at >= 0) handled.splice(at, 1);
+  return !isAwaited(awaiting, id);
+}
+
+function isAwaited(awaiting: readonly Delivery[], id: Uint8Array): boolean {
+  return awaiting.some(({ eimTransactionId }) => eimTransactionId && equal(eimTransactionId, id));
+}
+
 /** Has this eIM acknowledged that transaction already, or got the result by injection and will acknowledge it? */
 export function isHandled({ handled, awaiting }: EimSession, id: Uint8Array | undefined): boolean {
   if (!id) return false;
-  if (handled.some((known) => equal(known, id))) return true;
-  return awaiting.some(({ eimTransactionId }) => eimTransactionId && equal(eimTransactionId, id));
+  return handled.some((known) => equal(known, id)) || isAwaited(awaiting, id);
 }
 
 /** How many acknowledged transactions are remembered for each eIM. */

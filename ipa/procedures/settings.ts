@@ -22,6 +22,7 @@ export interface IpaSettings {
   networkThroughModem: boolean;
 }
 
+/** Times and limits for a device in the field; an option of Ipad replaces single ones. */
 export function defaultSettings(): IpaSettings {
   return {
     pollInterval: 3_600_000,

@@ -1,10 +1,13 @@
 import type { KeyValue } from '../../hal/contracts/index.js';
 
 const KEY = 'stateChange';
+/** Most eIMs remembered; the oldest entry makes room. */
+const LIMIT = 16;
 
 /**
  * State changes that an eIM has not been told yet (procedures.md §3, notifyStateChange). This is the one thing the
- * eUICC does not remember for us, so it is stored: one line `cause eimId` each.
+ * eUICC does not remember for us, so it is stored: one line `cause eimId` each. An eimId with control characters would
+ * break the lines; it is remembered until the restart only.
  */
 export class StateChanges {
   readonly #storage: KeyValue;
@@ -15,7 +18,7 @@ export class StateChanges {
     for (const line of (storage.read(KEY) ?? '').split('\n')) {
       const space = line.indexOf(' ');
       const cause = Number(line.slice(0, space));
-      if (space > 0 && cause >= 0 && cause <= 127) this.#causes.push({ cause, eimId: line.slice(space + 1) });
+      if (space > 0 && cause >= 0 && cause <= 127) this.#add({ cause, eimId: line.slice(space + 1) });
     }
   }
 
@@ -28,12 +31,17 @@ export class StateChanges {
   set(eimId: string, cause: number): void {
     if (this.get(eimId) === cause) return;
     this.#remove(eimId);
-    this.#causes.push({ eimId, cause });
+    this.#add({ eimId, cause });
     this.#save();
   }
 
   clear(eimId: string): void {
     if (this.#remove(eimId)) this.#save();
+  }
+
+  #add(entry: { eimId: string; cause: number }): void {
+    this.#causes.push(entry);
+    if (this.#causes.length > LIMIT) this.#causes.shift();
   }
 
   #remove(eimId: string): boolean {
@@ -43,7 +51,17 @@ export class StateChanges {
   }
 
   #save(): void {
-    if (this.#causes.length === 0) this.#storage.delete(KEY);
-    else this.#storage.write(KEY, this.#causes.map(({ eimId, cause }) => `${cause} ${eimId}`).join('\n'));
+    const lines: string[] = [];
+    for (const { eimId, cause } of this.#causes) if (isOneLine(eimId)) lines.push(`${cause} ${eimId}`);
+    if (lines.length === 0) this.#storage.delete(KEY);
+    else this.#storage.write(KEY, lines.join('\n'));
   }
+}
+
+function isOneLine(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code === 0x7f) return false;
+  }
+  return true;
 }

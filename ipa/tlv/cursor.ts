@@ -60,7 +60,7 @@ export class Cursor {
     return this.#bytes.subarray(this.start, this.valueEnd);
   }
 
-  /** Number of elements entered and not left. */
+  /** Number of elements entered and not left: where it is 0, a walk through unknown contents must not leave(). */
   get depth(): number {
     return this.#depth;
   }
@@ -166,7 +166,8 @@ export class Cursor {
     return value;
   }
 
-  /** The value as BIT STRING: is bit `index` set? Bit 0 is the first; any count of unused bits is accepted. */
+  /** The value as BIT STRING: is bit `index` set? Bit 0 is the first; any count of unused bits is accepted. How flags such as pprIds of a
+   * download are read. */
   bit(index: number): boolean {
     const at = this.valueStart + 1 + (index >> 3);
     return at < this.valueEnd && (this.#bytes[at] & (0x80 >> (index & 7))) !== 0;

@@ -49,6 +49,7 @@ export class TlvStream {
   #open = 0;
   #entered = 0;
 
+  /** Forgets everything, an error too: one stream serves message after message. */
   reset(): this {
     this.tag = this.length = this.depth = this.consumed = 0;
     this.data = this.#piece = undefined;
@@ -65,7 +66,7 @@ export class TlvStream {
     this.#at = 0;
   }
 
-  /** True between elements of the outermost level: where a message may end. */
+  /** True between elements of the outermost level: where a message may end. False at its end means that it was cut off. */
   get complete(): boolean {
     return this.#open === 0 && this.#step === 0;
   }

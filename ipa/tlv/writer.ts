@@ -46,14 +46,6 @@ export class Writer implements ByteSink {
     if (this.#bytes.length > this.#initial) this.#bytes = new Uint8Array(this.#initial);
   }
 
-  /** Takes back everything behind `length`, which must be a former value of {@link length} at the same level. */
-  truncate(length: number): void {
-    if (!(length >= 0 && length <= this.length))
-      throw new TlvError('badValue', 'truncate() cannot lengthen', this.length);
-    this.length = length;
-    while (this.#depth > 0 && this.#open[this.#depth - 1] > length) this.#depth--;
-  }
-
   /** Appends bytes as they are. */
   write(bytes: ArrayLike<number>): void {
     this.#room(bytes.length);

@@ -9,7 +9,7 @@ import {
 } from '../../../hal/contracts/index.js';
 import type { LinkTimes } from '../link.js';
 
-export interface MqttConnectionOptions {
+interface MqttConnectionOptions {
   mqtt: MqttConfiguration;
   clientId: string;
   /** Topic to subscribe to. */

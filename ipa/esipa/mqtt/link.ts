@@ -32,6 +32,7 @@ export interface MqttLinkOptions {
   observe?: Observer<IpaEvent>;
 }
 
+/** Topic templates of the binding (docs/mqtt-binding.md); `{eid}` stands for the 32 digits of the EID. */
 export function defaultTopics(): { toEim: string; toIpa: string } {
   return { toEim: 'esipa/{eid}/eim', toIpa: 'esipa/{eid}/ipa' };
 }

@@ -69,6 +69,17 @@ describe('stop()', () => {
 });
 
 describe('a programming error', () => {
+  it('is a second run() before the first has ended; the first is not disturbed', async () => {
+    const world = await World.idle();
+    await expect(world.ipad.run()).rejects.toThrow('run() was called while it runs');
+    expect(await world.order({ psmo: [{ op: 'listProfileInfo' }] })).toMatchObject({ ok: true });
+    world.ipad.stop();
+    await expect(world.ipad.run()).rejects.toThrow('run() was called while it runs');
+    await world.wait(world.running);
+    expect(world.ipad.state).toBe('stopped');
+    world.modem.powerOff();
+  });
+
   it('is loud, and closes what is open', async () => {
     const world = await World.idle();
     const ended = expect(world.running).resolves.toBeUndefined();

@@ -31,6 +31,16 @@ describe('association', () => {
     await world.stop();
   });
 
+  it('reports a configuration that the eUICC cannot read', async () => {
+    const world = await World.make();
+    cardAnswering(world, ([, tag]) => (tag === ES10_TAGS.addInitialEim ? 0x6a80 : undefined));
+    world.startIpa();
+    await world.untilState('recovering');
+    expect(world.of('failure')[0]).toMatchObject({ where: 'device', code: 'associationRefused' });
+    expect(world.of('failure')[0].detail).toContain('cannot read the eIM configuration');
+    await world.stop();
+  });
+
   it('has the real card refuse an unknown CI', async () => {
     const probe = await World.make();
     const configuration = unhex(

@@ -159,6 +159,56 @@ describe('eUICC package', () => {
     await world.stop();
   });
 
+  it.each([0x6f00, 0x6985, 0x6700])(
+    'status word %i after the execution: the result is on the eUICC',
+    async (sw) => {
+      const world = await World.idle();
+      let once = true;
+      cardAnswering(
+        world,
+        ([, tag]) => {
+          if (tag !== ES10_TAGS.package || !once) return undefined;
+          once = false;
+          return sw;
+        },
+        true,
+      );
+      expect(await world.order({ psmo: [{ op: 'enable', iccid: BETA }] })).toMatchObject({ ok: true });
+      expect(world.modem.imsi).toMatch(/^99970/);
+      expect(world.count('packageExecuted')).toBe(1);
+      expect(world.of('failure')).toMatchObject([{ where: 'LoadEuiccPackage', code: 'statusWord' }]);
+      expect([world.euicc.results, world.euicc.notifications]).toEqual([[], []]);
+      await world.stop();
+    },
+  );
+
+  it.each([0x6f00, 'BF5105A003300180'])(
+    'what could not be found out (%s) is looked for before the next poll, and the switch is followed',
+    async (answer) => {
+      const world = await World.idle({ personality: 'ignores-refresh' });
+      const restore = cardAnswering(
+        world,
+        (request) => {
+          if (request[1] === ES10_TAGS.package) return answer;
+          return request[1] === ES10_TAGS.retrieveNotifications && request[5] === 0x82 ? 'BF2B00' : undefined;
+        },
+        true,
+      );
+      void world.eim.order({ psmo: [{ op: 'enable', iccid: BETA }] });
+      world.ipad.poll();
+      await world.until(() => world.count('refused') > 0 && world.ipad.state === 'idle', 'the refusal');
+      expect(lastProvided(world).eimPackageResultResponseError?.eimPackageResultErrorCode).toBe(127);
+      expect(world.euicc.results).toHaveLength(1);
+      expect(world.modem.imsi).toMatch(/^00101/);
+      restore();
+      await world.poll();
+      expect(world.modem.imsi).toMatch(/^99970/);
+      expect(world.count('packageExecuted')).toBe(1);
+      expect([world.euicc.results, world.euicc.notifications]).toEqual([[], []]);
+      await world.stop();
+    },
+  );
+
   it.each([
     ['before it was executed', false],
     ['after it was executed', true],

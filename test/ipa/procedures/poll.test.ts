@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decode, ProvideEimPackageResult } from '../../../host-sim/asn1/index.js';
 import { inEnvelope, NO_PACKAGE, script } from '../../support/scripted-eim.js';
-import { ALPHA, World } from '../../support/world.js';
+import { ALPHA, EID, World } from '../../support/world.js';
 
 const TXID = '0102030405060708090A0B0C0D0E0F10';
 
@@ -70,6 +70,68 @@ describe('poll', () => {
       transaction,
     );
     expect(world.apdus).toBe(apdus);
+    await world.stop();
+  });
+
+  it('an old answer that comes late is dropped, and the next package is fetched at once', async () => {
+    const world = await World.idle();
+    const first = world.eim.order({ psmo: [{ op: 'listProfileInfo' }] });
+    const second = world.eim.order({ psmo: [{ op: 'getRAT' }] });
+    const polls: Uint8Array[] = [];
+    world.eim.instead = (payload) => {
+      const answer = world.eim.eim.handle(payload, { eid: EID, link: 'mqtt' });
+      if (payload[1] !== 0x4f || !answer) return answer;
+      polls.push(answer.slice());
+      return polls.length === 2 ? polls[0] : answer;
+    };
+    const start = world.clock.ticks;
+    world.ipad.poll();
+    expect(await world.wait(first)).toMatchObject({ ok: true });
+    expect(await world.wait(second)).toMatchObject({ ok: true });
+    await world.untilState('idle');
+    expect(world.clock.ticks - start).toBeLessThan(20_000);
+    expect(world.of('dropped')).toMatchObject([{ tag: 0xbf51, reason: 'alreadyHandled' }]);
+    expect(world.count('packageExecuted')).toBe(2);
+    await world.stop();
+  });
+
+  it('an eIM that was restored from a backup gets an answer, without a long wait', async () => {
+    const world = await World.idle();
+    const order = { psmo: [{ op: 'listProfileInfo' as const }] };
+    let packet: Uint8Array | undefined;
+    world.eim.instead = (payload) => {
+      const answer = world.eim.eim.handle(payload, { eid: EID, link: 'mqtt' });
+      if (payload[1] === 0x4f && answer && answer.length > 10) packet ??= answer.slice();
+      return answer;
+    };
+    expect(await world.order(order)).toMatchObject({ ok: true });
+    const since = world.events.length;
+    const taken = script(world.eim, { BF4F: [packet, packet, NO_PACKAGE], BF50: ['BF50023000'] });
+    const start = world.clock.ticks;
+    world.ipad.poll();
+    await world.until(() => taken.length === 4 && world.ipad.state === 'idle', 'the answer');
+    expect(world.clock.ticks - start).toBeLessThan(20_000);
+    expect(world.sent(since)).toEqual(['bf4f', 'bf4f', 'bf50', 'bf4f']);
+    // replayError, signed by the eUICC.
+    expect(decode(ProvideEimPackageResult, taken[2]).eimPackageResult.euiccPackageResult).toHaveProperty(
+      'euiccPackageErrorSigned',
+    );
+    expect(world.of('failure', since)).toEqual([]);
+    expect(world.count('packageExecuted')).toBe(1);
+    await world.stop();
+  });
+
+  it('a package whose injected result is on its way is not carried out again', async () => {
+    const world = await World.idle();
+    world.eim.eim.setCounter(EID, 1);
+    const body = world.eim.eim.stale(EID, { psmo: [{ op: 'listProfileInfo' }] });
+    const taken = script(world.eim, { BF4E: [undefined], BF4F: [inEnvelope('BF4F', body)] });
+    world.eim.publish(inEnvelope('BF4E', body));
+    await world.until(() => taken.length === 1, 'the result');
+    world.ipad.poll();
+    await world.until(() => taken.length === 3 && world.ipad.state === 'idle', 'two polls');
+    expect(world.of('dropped').map(({ reason }) => reason)).toEqual(Array(2).fill('alreadyHandled'));
+    expect(world.count('packageExecuted') + world.count('packageRefused')).toBe(1);
     await world.stop();
   });
 

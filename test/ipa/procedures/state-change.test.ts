@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { MemoryKeyValue } from '../../../hal/node/storage.js';
 import { decode, GetEimPackageRequest, hex } from '../../../host-sim/asn1/index.js';
+import { StateChanges } from '../../../ipa/procedures/index.js';
 import { ALPHA, BETA, GAMMA, World } from '../../support/world.js';
 
 /** Decoded polls of eIM `index`. */
@@ -75,6 +77,25 @@ describe('state change', () => {
     expect(causes.slice(1, told + 1).every((cause) => cause === 0)).toBe(true);
     expect(causes[told + 1]).toBeUndefined();
     await world.stop();
+  });
+
+  it('what is stored cannot be forged by the id of an eIM, and is bounded', () => {
+    const storage = new MemoryKeyValue();
+    const changes = new StateChanges(storage);
+    changes.set('good', 0);
+    changes.set('bad\n3 other', 0);
+    changes.set('worse\r', 2);
+    expect(changes.get('bad\n3 other')).toBe(0);
+    expect(storage.read('stateChange')).toBe('0 good');
+    expect(new StateChanges(storage).get('other')).toBeUndefined();
+    changes.clear('good');
+    expect(storage.read('stateChange')).toBeUndefined();
+    for (let n = 0; n < 100; n++) changes.set(`eim ${n}`, 0);
+    expect(storage.read('stateChange')?.split('\n')).toHaveLength(16);
+    const again = new StateChanges(storage);
+    expect([again.get('eim 83'), again.get('eim 84'), again.get('eim 99')]).toEqual([undefined, 0, 0]);
+    storage.write('stateChange', Array.from({ length: 100 }, (_nothing, n) => `1 eim ${n}`).join('\n'));
+    expect(new StateChanges(storage).get('eim 0')).toBeUndefined();
   });
 
   it('rPLMN is told once, and again when it changes', async () => {

@@ -141,16 +141,6 @@ describe('Writer', () => {
     expect(codeOf(() => full.end())).toBe('overflow');
   });
 
-  it('takes back what stands behind a former length', () => {
-    const writer = new Writer(64).begin(0x30).integer(0x02, 1);
-    const { length } = writer;
-    writer.begin(0xa0).begin(0xa1).integer(0x02, 2);
-    writer.truncate(length);
-    expect(toHex(writer.integer(0x02, 3).end().bytes)).toBe('3006020101020103');
-    expect(codeOf(() => writer.end())).toBe('badValue');
-    expect(codeOf(() => writer.truncate(writer.length + 1))).toBe('badValue');
-  });
-
   it('bounds the depth as the readers do', () => {
     const writer = new Writer(64);
     for (let i = 0; i < MAX_DEPTH; i++) writer.begin(0x30);
