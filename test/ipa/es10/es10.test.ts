@@ -53,6 +53,14 @@ describe('STORE DATA', () => {
     expect(uicc.apdus.length).toBe(256);
   });
 
+  it('each command begins on an empty stack', async () => {
+    const uicc = new FakeUicc(() => 0x9000);
+    const relayed = new Es10(uicc, { blockSize: 4 }).relay(bytes(10), new Writer(16));
+    expect(uicc.apdus).toEqual([]);
+    await relayed;
+    expect(uicc.apdus).toHaveLength(3);
+  });
+
   it.each([0, 256, -1, 1.5, Number.NaN])('a block size of %d is refused', (blockSize) => {
     expect(() => new Es10(new FakeUicc(() => 0x9000), { blockSize })).toThrow(/1 to 255/);
   });
