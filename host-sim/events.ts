@@ -14,7 +14,7 @@ export type SimEvent =
   | { event: 'step'; title: string; detail?: string }
   | { event: 'summary'; [figure: string]: unknown };
 
-export type CardHappening =
+type CardHappening =
   | 'reset'
   /** detail: eimId, counterValue, operations, seqNumber */
   | 'packageExecuted'
@@ -27,7 +27,7 @@ export type CardHappening =
   | 'notificationRemoved'
   | 'eimAssociated';
 
-export type ModemHappening = 'refresh' | 'simOff' | 'simOn' | 'searching' | 'registered' | 'lost' | 'fault';
+type ModemHappening = 'refresh' | 'simOff' | 'simOn' | 'searching' | 'registered' | 'lost' | 'fault';
 
 export type EimHappening =
   /** detail: operations, mode 'retrieval' | 'injection' */

@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { writeDurably } from '../hal/node/durable.js';
 
 /** One durable value. After a cut at any moment load() gives either the old or the new bytes, never a mixture. */
 export interface Store {
@@ -20,7 +21,7 @@ export class MemoryStore implements Store {
   }
 }
 
-/** A file replaced by renaming: written beside, synced, then moved over the old one. */
+/** A file that is replaced as a whole. */
 export class FileStore implements Store {
   readonly path: string;
 
@@ -39,20 +40,6 @@ export class FileStore implements Store {
   }
 
   save(bytes: Uint8Array): void {
-    const beside = `${this.path}.new`;
-    const file = openSync(beside, 'w', 0o600);
-    try {
-      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(beside, this.path);
-    const directory = openSync(dirname(this.path), 'r');
-    try {
-      fsyncSync(directory);
-    } finally {
-      closeSync(directory);
-    }
+    writeDurably(this.path, bytes);
   }
 }

@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type KeyValue, XsIpaError } from '../contracts/index.js';
+import { writeDurably } from './durable.js';
 
 /** What ESP32's NVS allows; kept here too, so that a key that works on Node works on the device. */
 const MAX_KEY = 15;
@@ -56,7 +57,7 @@ export class FileKeyValue extends MemoryKeyValue {
     const next = new Map(this.values);
     if (value === undefined) next.delete(key);
     else next.set(key, value);
-    save(this.path, JSON.stringify(Object.fromEntries(next)));
+    writeDurably(this.path, Buffer.from(JSON.stringify(Object.fromEntries(next))));
     if (value === undefined) super.delete(key);
     else super.write(key, value);
   }
@@ -85,23 +86,4 @@ function load(path: string): Record<string, string> {
 function isStrings(value: unknown): value is Record<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   return Object.values(value).every((entry) => typeof entry === 'string');
-}
-
-function save(path: string, text: string): void {
-  const beside = `${path}.new`;
-  const bytes = Buffer.from(text);
-  const file = openSync(beside, 'w', 0o600);
-  try {
-    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(beside, path);
-  const directory = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
 }

@@ -1,3 +1,4 @@
+import { hex } from '../bytes.js';
 import { tagName } from './ber.js';
 import * as eim from './messages-eim-package.js';
 import * as es10 from './messages-es10.js';
@@ -7,12 +8,11 @@ import * as iot from './messages-iot.js';
 import * as eimPackage from './messages-package.js';
 import * as profile from './messages-profile.js';
 import { decode, type Schema } from './schema.js';
-import { hex } from './types.js';
 
 /** Which way a message goes: commands and IPA-to-eIM requests are requests, what answers them is a response. */
-export type Direction = 'request' | 'response' | 'toEim' | 'toIpa';
+type Direction = 'request' | 'response' | 'toEim' | 'toIpa';
 
-export interface Description {
+interface Description {
   /** ASN.1 name of the message, or the tag when it is not known. */
   name: string;
   /** JSON-able; hex in upper case for what cannot be read. */

@@ -1,3 +1,4 @@
+export { hex } from '../bytes.js';
 export * from './ber.js';
 export * from './describe.js';
 export * from './messages-common.js';

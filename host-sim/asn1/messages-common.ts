@@ -1,6 +1,7 @@
+import { hex } from '../bytes.js';
 import { Asn1Error } from './ber.js';
 import { choice, type Infer, seq } from './schema.js';
-import { bits, bool, code, der, hex, integer, nul, octets, oid, raw, signed, utf8 } from './types.js';
+import { bits, bool, code, der, integer, nul, octets, oid, raw, signed, utf8 } from './types.js';
 
 // Parts that several messages share: SGP.22 §2.4–2.6 and SGP.32 §2.11.1.1.1, §4.
 
@@ -42,7 +43,6 @@ export const Plmn = octets('PLMN', 3, 3, 0x04, plmnDigits);
 export const AssociationToken = integer('associationToken');
 export const CounterValue = integer('counterValue', 0);
 export const SeqNumber = integer('seqNumber', 0);
-export const RefreshFlag = bool;
 
 export const NotificationEventNames = [
   'notificationInstall',
@@ -67,7 +67,7 @@ export const NotificationMetadata = seq(
 export type NotificationMetadata = Infer<typeof NotificationMetadata>;
 
 /** SGP.22 §2.5.6 */
-export const ErrorReasons = {
+const ErrorReasons = {
   1: 'incorrectInputValues',
   2: 'invalidSignature',
   3: 'invalidTransactionId',
@@ -112,7 +112,7 @@ const FinalResult = choice('finalResult', {
 });
 
 /** Signed as the whole BF27 TLV. */
-export const ProfileInstallationResultData = seq(
+const ProfileInstallationResultData = seq(
   'ProfileInstallationResultData',
   {
     transactionId: { tag: 0x80, type: TransactionId },
@@ -180,7 +180,7 @@ export const PendingNotification = choice('PendingNotification', {
 });
 export type PendingNotification = Infer<typeof PendingNotification>;
 
-export const EimIdTypeNames = { 1: 'eimIdTypeOid', 2: 'eimIdTypeFqdn', 3: 'eimIdTypeProprietary' } as const;
+const EimIdTypeNames = { 1: 'eimIdTypeOid', 2: 'eimIdTypeFqdn', 3: 'eimIdTypeProprietary' } as const;
 export const EimId = utf8('eimId', 1, 128);
 export const EimIdType = code('eimIdType', EimIdTypeNames);
 export const ProtocolNames = [
@@ -193,12 +193,12 @@ export const ProtocolNames = [
 export type ProtocolName = (typeof ProtocolNames)[number];
 
 /** A5: only the key of a certificate is used (Q67). */
-export const EimPublicKeyData = choice('eimPublicKeyData', {
+const EimPublicKeyData = choice('eimPublicKeyData', {
   eimPublicKey: { tag: 0xa0, type: SubjectPublicKeyInfo },
   eimCertificate: { tag: 0xa1, type: Certificate },
 });
 
-export const TrustedPublicKeyDataTls = choice('trustedPublicKeyDataTls', {
+const TrustedPublicKeyDataTls = choice('trustedPublicKeyDataTls', {
   trustedEimPkTls: { tag: 0xa0, type: SubjectPublicKeyInfo },
   trustedCertificateTls: { tag: 0xa1, type: Certificate },
 });

@@ -12,7 +12,7 @@ import { code, nul } from './types.js';
 
 // ESipa messages: SGP.32 §5.14, §6.3.
 
-export const StateChangeCauseNames = {
+const StateChangeCauseNames = {
   0: 'otherEim',
   1: 'fallback',
   2: 'emergencyProfile',
@@ -42,7 +42,7 @@ export const GetEimPackageRequest = message(
 );
 export type GetEimPackageRequest = Infer<typeof GetEimPackageRequest>;
 
-export const EimPackageErrorNames = {
+const EimPackageErrorNames = {
   1: 'noEimPackageAvailable',
   2: 'eidNotFound',
   3: 'invalidEid',

@@ -19,7 +19,7 @@ export const EuiccInfo1 = message(
 );
 export type EuiccInfo1 = Infer<typeof EuiccInfo1>;
 
-export const UiccCapability = bits('UICCCapability', [
+const UiccCapability = bits('UICCCapability', [
   'contactlessSupport',
   'usimSupport',
   'isimSupport',
@@ -48,7 +48,7 @@ export const UiccCapability = bits('UICCCapability', [
   'suciCalculatorApi',
 ]);
 
-export const RspCapability = bits('RspCapability', [
+const RspCapability = bits('RspCapability', [
   'additionalProfile',
   'crlSupport',
   'rpmSupport',

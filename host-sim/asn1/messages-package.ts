@@ -258,7 +258,7 @@ export const EuiccPackageErrorDataSigned = seq('EuiccPackageErrorDataSigned', {
 export type EuiccPackageErrorDataSigned = Infer<typeof EuiccPackageErrorDataSigned>;
 
 /** Not signed: unknown eIM or wrong signature. */
-export const EuiccPackageErrorUnsigned = seq('EuiccPackageErrorUnsigned', {
+const EuiccPackageErrorUnsigned = seq('EuiccPackageErrorUnsigned', {
   eimId: { tag: 0x80, type: EimId },
   eimTransactionId: { tag: 0x82, type: TransactionId, optional: true },
   associationToken: { tag: 0x84, type: AssociationToken, optional: true },

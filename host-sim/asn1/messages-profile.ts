@@ -4,11 +4,11 @@ import { bits, bool, code, octets, oid, raw, tagList, utf8 } from './types.js';
 
 // Profile metadata and lists: SGP.22 §2.4a, §5.7.15 and SGP.32 §4.4.
 
-export const ProfileStateNames = { 0: 'disabled', 1: 'enabled' } as const;
-export const ProfileClassNames = { 0: 'test', 1: 'provisioning', 2: 'operational' } as const;
+const ProfileStateNames = { 0: 'disabled', 1: 'enabled' } as const;
+const ProfileClassNames = { 0: 'test', 1: 'provisioning', 2: 'operational' } as const;
 export const PprNames = ['pprUpdateControl', 'ppr1', 'ppr2'] as const;
 export const PprIds = bits('PprIds', PprNames);
-export const ProfileClass = code('profileClass', ProfileClassNames);
+const ProfileClass = code('profileClass', ProfileClassNames);
 
 export const OperatorId = seq('OperatorId', {
   mccMnc: { tag: 0x80, type: Plmn },
@@ -17,7 +17,7 @@ export const OperatorId = seq('OperatorId', {
 });
 
 /** SGP.22 §2.4a.1.2 */
-export const NotificationConfigurationInformation = seq('NotificationConfigurationInformation', {
+const NotificationConfigurationInformation = seq('NotificationConfigurationInformation', {
   profileManagementOperation: { tag: 0x80, type: NotificationEvent },
   notificationAddress: { tag: 0x81, type: utf8('notificationAddress') },
 });
@@ -75,7 +75,7 @@ export const ProfileInfoListRequest = message(
   }),
 );
 
-export const ProfileInfoListErrors = {
+const ProfileInfoListErrors = {
   1: 'incorrectInputValues',
   11: 'profileChangeOngoing',
   127: 'undefinedError',

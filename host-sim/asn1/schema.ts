@@ -55,9 +55,9 @@ function begins(type: { readonly tags: readonly number[] }, tag: number): boolea
 }
 
 /** Another encoding that receivers accept for the same thing. */
-export type Also<V> = number | { tag: number; type: Type<V> };
+type Also<V> = number | { tag: number; type: Type<V> };
 
-export interface Field<V, O extends boolean = boolean> {
+interface Field<V, O extends boolean = boolean> {
   /** The context's tag; the type's own when absent. */
   tag?: number;
   /** Accepted, never written. */
@@ -72,7 +72,7 @@ type Fields = Record<string, Field<unknown>>;
 type Optional<F> = { [K in keyof F]: F[K] extends { optional: true } ? K : never }[keyof F];
 type FieldValue<F> = F extends { type: Type<infer V> } ? V : never;
 type Flat<T> = { [K in keyof T]: T[K] };
-export type SeqValue<F> = Flat<
+type SeqValue<F> = Flat<
   { [K in Exclude<keyof F, Optional<F>>]: FieldValue<F[K]> } & { [K in Optional<F>]?: FieldValue<F[K]> }
 >;
 
@@ -138,11 +138,11 @@ export function seq<const F extends Fields>(label: string, fields: F, tag = 0x30
 }
 
 /** One alternative is present, the others are undefined, so that `value.ok?.…` narrows and reads well. */
-export type ChoiceValue<F> = {
+type ChoiceValue<F> = {
   [K in keyof F]: Flat<{ [P in K]: FieldValue<F[P]> } & { [P in Exclude<keyof F, K>]?: undefined }>;
 }[keyof F];
 
-export interface ChoiceOptions<F> {
+interface ChoiceOptions<F> {
   /** Alternative that takes what no other does, or what another cannot read. Its type reads whole TLVs. */
   otherwise?: keyof F & string;
   /** Alternative whose own tag may be absent: it is read from the wrapper itself when that begins with this tag. */

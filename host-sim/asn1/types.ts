@@ -1,12 +1,9 @@
+import { hex } from '../bytes.js';
 import { Asn1Error, type Element, readElement, tagName, writeElement } from './ber.js';
 import type { Type } from './schema.js';
 
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true });
-
-export function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex').toUpperCase();
-}
 
 /** Spaces are allowed. @throws Asn1Error for anything that is not pairs of hex digits */
 export function unhex(text: string): Uint8Array {
@@ -71,7 +68,7 @@ export function utf8(label: string, least = 0, most = Number.POSITIVE_INFINITY):
 }
 
 /** Content octets of an INTEGER, minimal two's complement (T10). */
-export function integerBytes(value: number): Uint8Array {
+function integerBytes(value: number): Uint8Array {
   if (!Number.isSafeInteger(value)) throw new Asn1Error('range', `${value} is not an integer`);
   const bytes: number[] = [];
   let rest = BigInt(value);

@@ -148,7 +148,7 @@ export class StateFolder {
   }
 }
 
-export interface EimNames {
+interface EimNames {
   eimId?: string;
   fqdn?: string;
 }

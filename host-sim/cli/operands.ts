@@ -99,7 +99,7 @@ export function tcpAddress(text: string): { host: string; port: number } {
 }
 
 /** Topic prefixes: one for all eIMs, and those of single ones. */
-export interface TopicPrefixes {
+interface TopicPrefixes {
   all?: string;
   byEim: Record<string, string>;
 }

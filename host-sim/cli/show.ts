@@ -83,7 +83,7 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** Any decoded value, one leaf a line. */
-export function treeLines(value: unknown, indent: string): string[] {
+function treeLines(value: unknown, indent: string): string[] {
   const shown = jsonable(value);
   if (shown === null || typeof shown !== 'object') return [`${indent}${text(shown)}`];
   const entries = Object.entries(shown);

@@ -14,7 +14,7 @@ import { simulateModem } from './world.js';
 /** File of the virtual eUICC in the state folder. */
 export const cardFile = 'card.cbor';
 
-export interface SimulationOptions {
+interface SimulationOptions {
   clock: Clock;
   trace: Trace;
   pkiDir?: string;

@@ -45,7 +45,7 @@ export function factoryProfiles(): ProfileSeed[] {
   ];
 }
 
-export interface SimulatedCardAndModem {
+interface SimulatedCardAndModem {
   pki: Pki;
   store: Store;
   clock: Clock;
@@ -90,7 +90,7 @@ export function simulateModem(options: SimulatedCardAndModem): {
   return { euicc, modem, bearer: new Bearer(modem) };
 }
 
-export interface IpaOnNode {
+interface IpaOnNode {
   serial: SerialConfiguration;
   clock: Clock;
   random: () => number;

@@ -9,10 +9,11 @@ import {
   TransferEimPackageResponse,
   writeElement,
 } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import type { Clock } from '../clock.js';
 import type { EimHappening } from '../events.js';
 import type { Intake } from './intake.js';
-import { acknowledgement, attempt, same, transactionOf } from './messages.js';
+import { acknowledgement, attempt, transactionOf } from './messages.js';
 import { eidDigits } from './orders.js';
 import type { Outbox } from './outbox.js';
 import type { Device, EimState } from './state.js';
@@ -26,7 +27,7 @@ export interface MessageContext {
 }
 
 /** What the messages need of their eIM. */
-export interface EsipaContext {
+interface EsipaContext {
   readonly state: EimState;
   readonly intake: Intake;
   readonly outbox: Outbox;
@@ -168,7 +169,7 @@ export class Esipa {
   #sender(context: MessageContext, provided: ProvideEimPackageResult): Device | number {
     if (provided.eidValue || context.eid !== undefined) return this.#identify(context, provided.eidValue);
     const id = transactionOf(provided);
-    const owner = (device: Device) => device.tasks.some((task) => same(task.eimTransactionId, id));
+    const owner = (device: Device) => device.tasks.some((task) => sameBytes(task.eimTransactionId, id));
     return this.#eim.state.devices.find(owner) ?? missingEid;
   }
 }

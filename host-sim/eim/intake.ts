@@ -6,10 +6,10 @@ import {
   iccidDigits,
   type PendingNotification,
 } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import type { Clock } from '../clock.js';
 import type { EimHappening } from '../events.js';
 import { isChainProblem, verifyEuiccChain } from '../pki/index.js';
-import { same } from './messages.js';
 import { dataTags, eidBytes } from './orders.js';
 import type { Outcome } from './outcome.js';
 import { PackageResults, reject } from './package-results.js';
@@ -141,7 +141,7 @@ export class Intake {
     if (typeof checked === 'string')
       return reject(this.#eim, device, `a notification is not believed: ${checked}`);
     const { seqNumber, event, iccid, data, signature } = checked;
-    if (device.notifications.some((known) => known.seqNumber === seqNumber && same(known.data, data))) {
+    if (device.notifications.some((known) => known.seqNumber === seqNumber && sameBytes(known.data, data))) {
       this.#eim.report(device, 'acknowledged', { seqNumbers: [seqNumber], again: true });
       return [seqNumber];
     }
@@ -159,7 +159,7 @@ export class Intake {
     const name = (EimPackageResultErrorNames as Record<number, string>)[code] ?? String(code);
     const task = device.tasks.find(
       (one) =>
-        one.sentAt !== undefined && (!eimTransactionId || same(one.eimTransactionId, eimTransactionId)),
+        one.sentAt !== undefined && (!eimTransactionId || sameBytes(one.eimTransactionId, eimTransactionId)),
     );
     if (!task) {
       const outcome: Outcome = { outcome: 'refused', ok: false, by: 'ipa', code, name };
@@ -207,6 +207,6 @@ function outstandingData(device: Device, eimTransactionId: Uint8Array | undefine
     (task) =>
       task.sentAt !== undefined &&
       'data' in task.order &&
-      (!eimTransactionId || same(task.eimTransactionId, eimTransactionId)),
+      (!eimTransactionId || sameBytes(task.eimTransactionId, eimTransactionId)),
   );
 }

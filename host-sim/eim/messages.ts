@@ -27,11 +27,6 @@ export function transactionOf({ eimPackageResult: result }: ProvideEimPackageRes
   );
 }
 
-/** Whether two transaction identifiers, or other bytes, are there and alike. */
-export function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a !== undefined && b !== undefined && Buffer.compare(a, b) === 0;
-}
-
 /** Undefined for bytes that are not what they should be. */
 export function attempt<T>(read: () => T): T | undefined {
   try {

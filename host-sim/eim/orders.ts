@@ -196,7 +196,7 @@ function unknown(order: never, kind: string): EimError {
 }
 
 /** @throws Asn1Error for hex that is not an EimConfigurationData */
-export function eimConfigurationData(eim: EimConfiguration | string): EimConfigurationData {
+function eimConfigurationData(eim: EimConfiguration | string): EimConfigurationData {
   if (typeof eim === 'string') return decode(EimConfigurationData, unhex(eim));
   const { publicKey, certificate, tlsPublicKey, tlsCertificate } = eim;
   return {

@@ -5,7 +5,7 @@ import { dataRequest, eidBytes, euiccPackage, operationsOf, type PackageOrder } 
 import type { Device, EimState, Mode, Task } from './state.js';
 
 /** What the outbox needs of its eIM. */
-export interface OutboxContext {
+interface OutboxContext {
   readonly credentials: EimCredentials;
   readonly state: EimState;
   readonly clock: Clock;

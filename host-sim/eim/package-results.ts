@@ -1,6 +1,6 @@
 import { decode, EuiccPackageRequest, type EuiccPackageResult, hex } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import type { IntakeContext } from './intake.js';
-import { same } from './messages.js';
 import { operationsOf } from './orders.js';
 import { type Outcome, operationResult, packageErrorName } from './outcome.js';
 import type { Device, Task } from './state.js';
@@ -25,7 +25,8 @@ export class PackageResults {
     if (eimId !== this.#eim.eimId) return reject(this.#eim, device, `the unsigned error is for eIM ${eimId}`);
     const task = device.tasks.find(
       (one) =>
-        one.counterValue !== undefined && (!eimTransactionId || same(one.eimTransactionId, eimTransactionId)),
+        one.counterValue !== undefined &&
+        (!eimTransactionId || sameBytes(one.eimTransactionId, eimTransactionId)),
     );
     const name = 'errorUnsigned';
     this.#eim.report(device, 'refused', {
@@ -56,7 +57,7 @@ export class PackageResults {
     if (value.eimId !== this.#eim.eimId) {
       return reject(this.#eim, device, `the result is for eIM ${value.eimId}`, { seqNumber });
     }
-    if (device.results.some((known) => known.seqNumber === seqNumber && same(known.data, bytes))) {
+    if (device.results.some((known) => known.seqNumber === seqNumber && sameBytes(known.data, bytes))) {
       this.#eim.report(device, 'acknowledged', { seqNumbers: [seqNumber], again: true });
       return [seqNumber];
     }
@@ -164,6 +165,6 @@ function matching(
   return device.tasks.find(
     (task) =>
       task.counterValue === counterValue &&
-      (!eimTransactionId || same(task.eimTransactionId, eimTransactionId)),
+      (!eimTransactionId || sameBytes(task.eimTransactionId, eimTransactionId)),
   );
 }

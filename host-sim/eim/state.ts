@@ -22,7 +22,7 @@ export interface Task {
   replayed?: boolean;
 }
 
-export interface StoredResult {
+interface StoredResult {
   /** 'orphan': verified, but this eIM knows no package for it. */
   kind: 'result' | 'rollback' | 'orphan';
   seqNumber: number;
@@ -33,7 +33,7 @@ export interface StoredResult {
   at: number;
 }
 
-export interface StoredNotification {
+interface StoredNotification {
   seqNumber: number;
   /** The signed part as received: BF2F or BF27. */
   data: Uint8Array;

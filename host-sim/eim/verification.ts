@@ -1,4 +1,5 @@
 import { type PendingNotification, tokenDo, writeElement } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import { isChainProblem, publicKeyOf, verify, verifyEuiccChain } from '../pki/index.js';
 
 /**
@@ -28,7 +29,7 @@ function unsignedTokenDo(token: number): Uint8Array {
 }
 
 /** What of a notification is signed, and what signs it. */
-export interface CheckedNotification {
+interface CheckedNotification {
   seqNumber: number;
   event: string;
   iccid?: Uint8Array;
@@ -53,7 +54,7 @@ export function checkNotification(
     const { tbsOtherNotification, euiccNotificationSignature, euiccCertificate, eumCertificate } =
       otherSignedNotification;
     // The certificate that the device showed before has been verified with its chain.
-    if (!known || Buffer.compare(known, euiccCertificate) !== 0) {
+    if (!sameBytes(known, euiccCertificate)) {
       try {
         verifyEuiccChain({ euicc: euiccCertificate, eum: eumCertificate, cis, eid });
       } catch (error) {

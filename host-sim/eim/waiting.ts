@@ -1,6 +1,6 @@
 import type { TimerHandle } from '../../hal/contracts/index.js';
+import { sameBytes } from '../bytes.js';
 import type { Clock } from '../clock.js';
-import { same } from './messages.js';
 import type { Outcome } from './outcome.js';
 
 interface Open {
@@ -57,7 +57,7 @@ export class Waiting {
   finishProbes(eid: string, eimTransactionId: Uint8Array | undefined, outcome: Outcome): void {
     for (const probe of this.#probes) {
       if (probe.eid !== eid) continue;
-      if (eimTransactionId && !same(probe.eimTransactionId, eimTransactionId)) continue;
+      if (eimTransactionId && !sameBytes(probe.eimTransactionId, eimTransactionId)) continue;
       this.#finishProbe(probe, outcome);
     }
   }

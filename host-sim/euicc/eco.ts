@@ -11,9 +11,10 @@ import {
   GetEimConfigurationDataRequest,
   GetEimConfigurationDataResponse,
 } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import { type Command, report } from './context.js';
 import { eimPublicKey } from './crypto.js';
-import { type Eim, sameBytes } from './state.js';
+import type { Eim } from './state.js';
 
 /** Carries out one eCO (SGP.32 §2.11.1.1.2, checks of procedures.md §2.4). */
 export function executeEco(command: Command, eco: Eco): EuiccResultData {

@@ -20,8 +20,9 @@ import {
   IsdrFci,
   unhex,
 } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import type { Command } from './context.js';
-import { type EuiccState, enabledProfile, sameBytes } from './state.js';
+import { type EuiccState, enabledProfile } from './state.js';
 
 /** A0000005591010FFFFFFFF8900000100 (es10.md §1.2) */
 export const isdrAid = [0xa0, 0, 0, 5, 0x59, 0x10, 0x10, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0] as const;

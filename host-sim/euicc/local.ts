@@ -19,9 +19,10 @@ import {
   SetNicknameRequest,
   SetNicknameResponse,
 } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import type { Command } from './context.js';
 import { applyMarked, markSwitch, removeProfile } from './profiles.js';
-import { type EuiccState, enabledProfile, type Profile, sameBytes } from './state.js';
+import { type EuiccState, enabledProfile, type Profile } from './state.js';
 
 // Operations without an eIM: ES10c (SGP.22 §5.7.16–21) and the local ones of SGP.32 §5.9.
 

@@ -12,13 +12,14 @@ import {
   tokenDo,
   toSign,
 } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import { type Command, report } from './context.js';
 import { eimPublicKey, sign, verifyEim } from './crypto.js';
 import { executeEco } from './eco.js';
 import { storeResult, takeSeqNumber } from './notifications.js';
 import { markSwitch } from './profiles.js';
 import { executePsmo, type PackageRun } from './psmo.js';
-import { type Eim, type EuiccState, sameBytes } from './state.js';
+import type { Eim, EuiccState } from './state.js';
 
 /** Success other than 0: deleteEim tells with 2 that the last eIM is gone. */
 function failed(result: EuiccResultData): boolean {

@@ -7,9 +7,10 @@ import {
   ProfileInfoListRequest,
   ProfileInfoListResponse,
 } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import { type Command, report } from './context.js';
 import { notify } from './notifications.js';
-import { type EuiccState, enabledProfile, type Profile, sameBytes } from './state.js';
+import { type EuiccState, enabledProfile, type Profile } from './state.js';
 
 /** SGP.22 §5.7.15 */
 const defaultTags22 = [0x5a, 0x4f, 0x9f70, 0x90, 0x91, 0x92, 0x93, 0x94, 0x95];
@@ -102,8 +103,4 @@ export function removeProfile(command: Command, profile: Profile): void {
   state.profiles = state.profiles.filter((other) => other !== profile);
   command.changed = true;
   notify(command, profile, 'notificationDelete');
-}
-
-export function isMarkedEnabled(state: EuiccState, profile: Profile): boolean {
-  return sameBytes(state.marked?.enable, profile.iccid);
 }

@@ -1,7 +1,8 @@
 import type { EuiccResultData, Psmo } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import type { Command } from './context.js';
 import { defaultTags32, profileInfoList, removeProfile } from './profiles.js';
-import { enabledProfile, findProfile, type Profile, sameBytes } from './state.js';
+import { enabledProfile, findProfile, type Profile } from './state.js';
 
 /** What the operations of one package have marked so far. */
 export interface PackageRun {

@@ -1,6 +1,7 @@
 import { Decoder, Encoder } from 'cbor-x';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { type EimConfigurationData, iccidBytes, type NotificationEventName, unhex } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 
 /** A profile as it comes from the factory. */
 export interface ProfileSeed {
@@ -176,10 +177,6 @@ export function factoryState(
     nextIsdp: 0x10 + seeds.length,
     ...addresses,
   };
-}
-
-export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a !== undefined && b !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 export function findProfile(state: EuiccState, iccid: Uint8Array | undefined): Profile | undefined {

@@ -99,10 +99,6 @@ export class VirtualEuicc implements Card {
     this.#powerUp();
   }
 
-  get eid(): Uint8Array {
-    return this.#card.credentials.eid;
-  }
-
   get profiles(): readonly Readonly<Profile>[] {
     return structuredClone(this.#state.profiles);
   }

@@ -4,7 +4,7 @@ import { connect as connectTls } from 'node:tls';
 import { isRegistered } from '../../hal/contracts/index.js';
 
 /** What a data connection depends on; a SimulatedModem is one. */
-export interface Attachable {
+interface Attachable {
   readonly registered: boolean;
   onRegistration(listener: (registered: boolean, stat: number) => void): () => void;
 }
@@ -29,11 +29,6 @@ export class Bearer {
     modem.onRegistration((_registered, stat) => {
       if (!isRegistered(stat)) for (const stream of [...this.#open]) stream.destroy();
     });
-  }
-
-  /** Streams that live now. */
-  get size(): number {
-    return this.#open.size;
   }
 
   open(target: StreamTarget): Duplex {

@@ -1,6 +1,7 @@
+import { hex } from '../bytes.js';
 import { classForChannel, getResponse, hasLeAfterData, responseData, statusWord } from './apdu.js';
 import { CmeError } from './error.js';
-import { fromHex, toHex } from './hex.js';
+import { fromHex } from './hex.js';
 import { smallNumber } from './line.js';
 import type { Forms, Mt } from './settings.js';
 
@@ -79,8 +80,8 @@ function response(mt: Mt, name: string, bytes: Uint8Array): string {
 }
 
 function hexText(mt: Mt, bytes: Uint8Array): string {
-  const hex = mt.personality.hex === 'lower' ? toHex(bytes).toLowerCase() : toHex(bytes);
-  return mt.personality.quoted ? `"${hex}"` : hex;
+  const digits = mt.personality.hex === 'lower' ? hex(bytes).toLowerCase() : hex(bytes);
+  return mt.personality.quoted ? `"${digits}"` : digits;
 }
 
 /**

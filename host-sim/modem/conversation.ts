@@ -9,7 +9,7 @@ import type { Uart } from './uart.js';
 /** Command lines that may wait while one is being carried out; what comes beyond is lost, as in a real modem. */
 const MOST_LINES = 16;
 
-export interface ConversationOptions {
+interface ConversationOptions {
   clock: Clock;
   uart: Uart;
   mt: Mt;

@@ -4,11 +4,6 @@ export function fromHex(text: string): Uint8Array | undefined {
   return new Uint8Array(Buffer.from(text, 'hex'));
 }
 
-/** Upper case. */
-export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex').toUpperCase();
-}
-
 /** Digits of a nibble-swapped BCD string such as EF_ICCID; filler F ends up as `F`. */
 export function swappedDigits(bytes: Uint8Array): string {
   let digits = '';

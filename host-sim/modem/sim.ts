@@ -19,7 +19,7 @@ import type { Personality } from './personality.js';
 /** `cutBefore`: power fails before the card sees the APDU; `cutAfter`: when it has been carried out, answer lost. */
 export type Cut = 'ok' | 'cutBefore' | 'cutAfter';
 
-export interface SimOptions {
+interface SimOptions {
   card: Card;
   clock: Clock;
   random: () => number;

@@ -8,7 +8,7 @@ interface Slice {
 }
 
 /** One direction of a serial line: bytes arrive when their last bit has passed, 10 bits per character. */
-export class Pipe {
+class Pipe {
   readonly #clock: Clock;
   readonly #perByte: number;
   readonly #deliver: (bytes: Uint8Array, begun: number) => void;

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sameBytes } from '../bytes.js';
 import {
   alternativeName,
   attributeOf,
@@ -78,7 +79,7 @@ export function loadPki(dir: string): Pki {
     keys.find((key) => fits(key.value, certificate.value))?.value;
 
   const issuer = authorityKeyId(euicc.value);
-  const eum = eums.find(({ value }) => same(subjectKeyId(value), issuer));
+  const eum = eums.find(({ value }) => sameBytes(subjectKeyId(value), issuer));
   if (!eum)
     throw new PkiError('incomplete', `${dir} has no EUM certificate with the key that ${euicc.file} names`);
   const privateKey = keyOf(euicc);
@@ -181,9 +182,5 @@ function only<T>(found: Found<T>[], what: string, dir: string): Found<T> {
 }
 
 function fits(privateKey: Uint8Array, certificate: Certificate): boolean {
-  return same(publicPoint(privateKey), certificate.publicKey);
-}
-
-function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a !== undefined && b !== undefined && Buffer.compare(a, b) === 0;
+  return sameBytes(publicPoint(privateKey), certificate.publicKey);
 }

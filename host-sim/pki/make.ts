@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import * as asn1 from '@peculiar/asn1-x509';
+import { hex } from '../bytes.js';
 import { keyIdOf, oids } from './certificate.js';
 import { PkiError } from './error.js';
 import { spkiOfPoint } from './keys.js';
@@ -240,7 +241,6 @@ const alternativeName = (type: 'dns' | 'id', value: string) =>
   new SubjectAlternativeNameExtension([{ type, value }]);
 const subjectKeyIdentifier = (key: Key) => new SubjectKeyIdentifierExtension(hex(keyIdOf(key.point)));
 const authorityKeyIdentifier = (key: Key) => new AuthorityKeyIdentifierExtension(hex(keyIdOf(key.point)));
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const bufferOf = (bytes: Uint8Array): ArrayBuffer => Uint8Array.from(bytes).buffer;
 
 function checkedEid(eid: string): string {

@@ -1,4 +1,5 @@
 import * as asn1 from '@peculiar/asn1-x509';
+import { sameBytes } from '../bytes.js';
 import {
   attributeOf,
   authorityKeyId,
@@ -98,7 +99,7 @@ function findCi(eum: Certificate, cis: readonly Uint8Array[]): Certificate {
   for (const der of cis) {
     const ci = parseCertificate(der);
     const id = subjectKeyId(ci);
-    if (id && Buffer.compare(id, wanted) === 0) return ci;
+    if (sameBytes(id, wanted)) return ci;
   }
   throw new ChainError(
     'ciUnknown',

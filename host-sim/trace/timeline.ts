@@ -4,7 +4,7 @@ import type { TraceEvent } from '../events.js';
 import { apduName, jsonable, latin1, sw } from './json.js';
 
 /** How much of the timeline a person wants to see. */
-export interface TimelineOptions {
+interface TimelineOptions {
   /** 0 steps and failures, 1 messages and APDUs, 2 AT lines and bytes too. */
   detail: 0 | 1 | 2;
   color: boolean;

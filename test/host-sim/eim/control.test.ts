@@ -148,7 +148,7 @@ describe('the client', () => {
     await control.close();
     await expect(client.devices()).rejects.toThrow(EimError);
     await expect(client.devices()).rejects.toThrow(
-      /no eIM is running at http:.*start one with `xs-ipa eim serve`/,
+      /no eIM is running at http:.*start one with `npx xs-ipa eim serve`/,
     );
   });
 
