@@ -22,8 +22,8 @@ import {
   type IpaSettings,
   inject,
   isSettled,
-  newSession,
   poll,
+  refreshSessions,
   StateChanges,
 } from './procedures/index.js';
 import { equal } from './tlv/index.js';
@@ -176,31 +176,12 @@ export class Ipad {
     this.#ready = true;
   }
 
-  /** Keeps the links of eIMs that stay, makes those of new ones, closes the rest. */
   #refreshSessions(eims: readonly EimConfiguration[]): void {
-    const context = this.#context;
-    const former = context.sessions;
-    context.sessions = [];
-    for (const configuration of eims) {
-      const known = former.find((session) => session.configuration.eimId === configuration.eimId);
-      if (known) {
-        known.configuration = configuration;
-        context.sessions.push(known);
-        continue;
-      }
-      const link = this.#options.createLink(configuration, context.eid);
-      if (!link) {
-        const reason = 'this device has no link for the protocols of its configuration';
-        context.fail(
-          'association',
-          new IpaError('noEim', `${configuration.eimId} cannot be served: ${reason}`),
-        );
-        continue;
-      }
-      link.onInjection = () => this.#alarm.signal();
-      context.sessions.push(newSession(configuration, link));
-    }
-    for (const session of former) if (!context.sessions.includes(session)) session.link.close();
+    refreshSessions(this.#context, eims, (configuration) => {
+      const link = this.#options.createLink(configuration, this.#context.eid);
+      if (link) link.onInjection = () => this.#alarm.signal();
+      return link;
+    });
   }
 
   /** Everything that is due now, for every eIM; one that fails does not hold up the others. */

@@ -1,6 +1,8 @@
+import { IpaError } from '../error.js';
 import type { EimConfiguration } from '../es10/index.js';
 import type { EsipaLink } from '../esipa/index.js';
 import { equal } from '../tlv/index.js';
+import type { IpaContext } from './context.js';
 
 /** One eIM the IPA serves. */
 export interface EimSession {
@@ -24,7 +26,7 @@ export interface EimSession {
 }
 
 /** A session of which nothing is known yet: everything may be pending, and a poll is due. */
-export function newSession(configuration: EimConfiguration, link: EsipaLink): EimSession {
+function newSession(configuration: EimConfiguration, link: EsipaLink): EimSession {
   return {
     configuration,
     link,
@@ -37,6 +39,36 @@ export function newSession(configuration: EimConfiguration, link: EsipaLink): Ei
     failures: 0,
     retryAt: 0,
   };
+}
+
+/**
+ * The associated eIMs are `eims` now: keeps the links of those that stay, makes those of new ones, closes the rest.
+ * @param createLink gives undefined for an eIM that this device has no link for; it is named and not served
+ */
+export function refreshSessions(
+  context: IpaContext,
+  eims: readonly EimConfiguration[],
+  createLink: (eim: EimConfiguration) => EsipaLink | undefined,
+): void {
+  const former = context.sessions;
+  context.sessions = [];
+  for (const configuration of eims) {
+    const known = former.find((session) => session.configuration.eimId === configuration.eimId);
+    if (known) {
+      known.configuration = configuration;
+      context.sessions.push(known);
+      continue;
+    }
+    const link = createLink(configuration);
+    if (link) {
+      context.sessions.push(newSession(configuration, link));
+      continue;
+    }
+    const reason = 'this device has no link for the protocols of its configuration';
+    const error = new IpaError('noEim', `${configuration.eimId} cannot be served: ${reason}`);
+    context.fail('association', error);
+  }
+  for (const session of former) if (!context.sessions.includes(session)) session.link.close();
 }
 
 /** A result on its way to an eIM: what its acknowledgement will settle. */
