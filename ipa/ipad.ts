@@ -137,6 +137,8 @@ export class Ipad {
   async #turn(): Promise<number> {
     const context = this.#context;
     try {
+      // Each step begins on an empty stack: a device has few hundred slots of it.
+      await undefined;
       if (!this.#ready) await this.#start();
       await this.#work();
       this.#failures = 0;

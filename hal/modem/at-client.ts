@@ -215,6 +215,7 @@ export class AtClient {
 
   /** From an empty stack: callers are nested deeply, and a device has a stack of few hundred slots. */
   async #nextSoon(): Promise<void> {
+    // From here on an empty stack (docs/design.md §4).
     await undefined;
     try {
       this.#next();

@@ -288,6 +288,8 @@ export abstract class UiccBase implements Uicc {
   }
 
   async #fetch(command: Uint8Array, length: number, deadline: number): Promise<number> {
+    // From here on an empty stack (docs/design.md §4).
+    await undefined;
     const { quirks } = this.context;
     const wantsLe = length > 5 && (command[1] === 0xa4 || (command[1] === 0xe2 && (command[2] & 0x80) !== 0));
     let sw = await this.raw(command[0], command, length, quirks.leWithData && wantsLe ? 0 : -1, deadline);

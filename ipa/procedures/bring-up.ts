@@ -15,6 +15,8 @@ import type { IpaContext } from './context.js';
 export async function bringUp(context: IpaContext): Promise<void> {
   const { modem } = context;
   context.enter('starting');
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
   context.imei = (await modem.start()).imei;
   await reachCard(context);
   context.eid = await readEid(context);

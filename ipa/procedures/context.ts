@@ -120,6 +120,8 @@ export class IpaContext {
   async refreshPlmn(): Promise<void> {
     if (!this.plmnStale) return;
     this.plmnStale = false;
+    // From here on an empty stack (docs/design.md §4).
+    await undefined;
     this.rPlmn = (await this.modem.rPlmn()) ?? this.rPlmn;
   }
 
@@ -149,6 +151,8 @@ export class IpaContext {
    * channel and repeats it once.
    */
   async onCard<T>(operation: () => Promise<T>): Promise<T> {
+    // Begins on an empty stack: a procedure stands above, the whole way to the card below.
+    await undefined;
     try {
       return await operation();
     } catch (error) {

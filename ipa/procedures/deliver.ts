@@ -214,6 +214,8 @@ async function oldestResult(
   session: EimSession,
   except: readonly number[],
 ): Promise<PackageResult | undefined> {
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
   const { es10, message, result } = context;
   let oldest = Number.POSITIVE_INFINITY;
   result.clear();

@@ -66,6 +66,8 @@ async function load(
   session: EimSession,
   incoming: Incoming,
 ): Promise<PackageResult | number> {
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
   const { es10, result } = context;
   for (let attempt = 1; ; attempt++) {
     let again = attempt === 1;

@@ -96,6 +96,8 @@ async function carryOut(
   incoming: Incoming,
   reply: Reply,
 ): Promise<void> {
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
   switch (incoming.kind) {
     case 'euiccPackage':
       return executeEuiccPackage(context, changes, session, incoming, reply);

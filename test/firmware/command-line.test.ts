@@ -26,58 +26,55 @@ afterEach(async () => {
 });
 
 describeWith(['socat'], 'the firmware on Linux', ({ socat }) => {
-  it.skipIf(program === undefined)(
-    `enables a profile and reports it${program ? '' : ' [skipped: XS_IPA_CLI names no program]'}`,
-    async () => {
-      const clock = new RealClock();
-      const random = seeded(1);
-      const trace = new Trace(clock);
-      const pki = await makePki({ eid, eims, now: clock.now, random });
-      const broker = await new Broker({ observe: trace.observer('broker') }).listen();
-      clean.push(() => broker.close());
-      const eim = new Eim({
-        credentials: pki.eims[0],
-        ciCertificates: pki.ciCertificates,
-        store: new MemoryStore(),
-        clock,
-        random,
-      });
-      clean.push(() => eim.close());
-      const link = new MqttEim({ eim, url: broker.url });
-      await link.open();
-      clean.push(() => link.close());
-      const network = operators();
-      const { modem } = simulateModem({ pki, store: new MemoryStore(), clock, random, trace, network });
-      clean.push(() => modem.powerOff());
-      const line = await listenTcp(modem, { host: '127.0.0.1', port: 0 });
-      clean.push(() => line.close());
+  it('enables a profile and reports it', async () => {
+    const clock = new RealClock();
+    const random = seeded(1);
+    const trace = new Trace(clock);
+    const pki = await makePki({ eid, eims, now: clock.now, random });
+    const broker = await new Broker({ observe: trace.observer('broker') }).listen();
+    clean.push(() => broker.close());
+    const eim = new Eim({
+      credentials: pki.eims[0],
+      ciCertificates: pki.ciCertificates,
+      store: new MemoryStore(),
+      clock,
+      random,
+    });
+    clean.push(() => eim.close());
+    const link = new MqttEim({ eim, url: broker.url });
+    await link.open();
+    clean.push(() => link.close());
+    const network = operators();
+    const { modem } = simulateModem({ pki, store: new MemoryStore(), clock, random, trace, network });
+    clean.push(() => modem.powerOff());
+    const line = await listenTcp(modem, { host: '127.0.0.1', port: 0 });
+    clean.push(() => line.close());
 
-      const directory = mkdtempSync(join(tmpdir(), 'xs-ipa-cli-'));
-      clean.push(() => rmSync(directory, { recursive: true, force: true }));
-      const tty = join(directory, 'tty');
-      start(socat, [`PTY,link=${tty},raw,echo=0`, `TCP:127.0.0.1:${line.port},nodelay`], directory);
-      while (!existsSync(tty)) await new Promise((resolve) => setTimeout(resolve, 10));
+    const directory = mkdtempSync(join(tmpdir(), 'xs-ipa-cli-'));
+    clean.push(() => rmSync(directory, { recursive: true, force: true }));
+    const tty = join(directory, 'tty');
+    start(socat, [`PTY,link=${tty},raw,echo=0`, `TCP:127.0.0.1:${line.port},nodelay`], directory);
+    while (!existsSync(tty)) await new Promise((resolve) => setTimeout(resolve, 10));
 
-      const configuration = eim.eimConfiguration({ eid, token: true, euiccCiPKId: pki.euicc.ciKeyId });
-      const settings = {
-        host: '127.0.0.1',
-        port: broker.port,
-        device: tty,
-        poll: 2,
-        eim: Buffer.from(configuration).toString('hex'),
-      };
-      start(program as string, [], directory, { XS_IPA_CONFIG: JSON.stringify(settings) });
+    const configuration = eim.eimConfiguration({ eid, token: true, euiccCiPKId: pki.euicc.ciKeyId });
+    const settings = {
+      host: '127.0.0.1',
+      port: broker.port,
+      device: tty,
+      poll: 2,
+      eim: Buffer.from(configuration).toString('hex'),
+    };
+    start(program as string, [], directory, { XS_IPA_CONFIG: JSON.stringify(settings) });
 
-      const [, beta] = factoryProfiles();
-      const options = { timeoutMilliseconds: 12_000 };
-      expect(await eim.queue(eid, { psmo: [{ op: 'listProfileInfo' }] }, options)).toMatchObject({
-        ok: true,
-      });
-      expect(await eim.queue(eid, { psmo: [{ op: 'enable', iccid: beta.iccid }] }, options)).toMatchObject({
-        ok: true,
-      });
-    },
-  );
+    const [, beta] = factoryProfiles();
+    const options = { timeoutMilliseconds: 12_000 };
+    expect(await eim.queue(eid, { psmo: [{ op: 'listProfileInfo' }] }, options)).toMatchObject({
+      ok: true,
+    });
+    expect(await eim.queue(eid, { psmo: [{ op: 'enable', iccid: beta.iccid }] }, options)).toMatchObject({
+      ok: true,
+    });
+  });
 });
 
 function start(file: string, args: string[], cwd: string, env: Record<string, string> = {}): void {

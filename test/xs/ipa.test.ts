@@ -4,8 +4,8 @@ import { factoryProfiles } from '../../host-sim/cli/world.js';
 import { describeOnXs } from './available.js';
 import { EID, type XsWorld, xsWorld } from './world.js';
 
-/** The heap is the ESP32-C3's. The stack is not: how deep calls nest on the way to the card is what has to shrink. */
-const STACK = 1_024;
+/** The stack of Moddable's ESP32-C3; the heap is the one of it, too. */
+const STACK = 384;
 const [, BETA] = factoryProfiles();
 
 let world: XsWorld;

@@ -45,7 +45,7 @@ interface Exchange {
   sent: number;
   timer: TimerHandle | undefined;
   resolve: (answer: Uint8Array) => void;
-  reject: (error: LinkError) => void;
+  reject: (error: unknown) => void;
 }
 
 /** A message without an answer: done when the broker has it. */
@@ -53,7 +53,7 @@ interface Handover {
   outgoing: Outgoing;
   timer: TimerHandle | undefined;
   resolve: () => void;
-  reject: (error: LinkError) => void;
+  reject: (error: unknown) => void;
 }
 
 /** ESipa over MQTT 3.1.1, QoS 1 and a persistent session (docs/mqtt-binding.md). */
@@ -133,11 +133,7 @@ export class MqttLink implements EsipaLink {
     this.#closed = true;
     this.#connection.close();
     this.#outbox.clear();
-    const error = new LinkError('closed', 'the link was closed');
-    const exchange = this.#exchange;
-    this.#endExchange();
-    exchange?.reject(error);
-    for (const handover of [...this.#handovers]) this.#endHandover(handover).reject(error);
+    this.#failAll(new LinkError('closed', 'the link was closed'));
     this.#options.observe?.({ event: 'link', eimId: this.eimId, state: 'closed' });
   }
 
@@ -190,8 +186,27 @@ export class MqttLink implements EsipaLink {
       message,
     });
     const outgoing = this.#outbox.add(message);
-    this.#outbox.pump();
+    void this.#pumpSoon();
     return outgoing;
+  }
+
+  #failAll(error: unknown): void {
+    const exchange = this.#exchange;
+    this.#endExchange();
+    exchange?.reject(error);
+    for (const handover of [...this.#handovers]) this.#endHandover(handover).reject(error);
+  }
+
+  /** From an empty stack: the way down to the socket is long. */
+  async #pumpSoon(): Promise<void> {
+    // From here on an empty stack (docs/design.md §4).
+    await undefined;
+    try {
+      this.#outbox.pump();
+    } catch (error) {
+      // A platform that breaks its promises: whoever waits is told.
+      this.#failAll(error);
+    }
   }
 
   /** Sends the request of the open exchange, and again each time its answer does not come in time. */
