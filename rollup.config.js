@@ -6,17 +6,29 @@ const program = 'dist/xs-ipa.js';
 /** npm makes a program executable when it is installed for the first time only, and npx does not run it otherwise. */
 const executable = { name: 'executable', writeBundle: () => chmodSync(program, 0o755) };
 
-/** One bundle for the command line; what comes from npm stays outside of it. */
+/**
+ * The command line, and beside it what starts the XS host of test/xs, which `demo --engine xs` loads when it is asked for.
+ * What comes from npm stays outside of them.
+ */
 export default {
-  input: 'host-sim/cli/main.ts',
-  output: { file: program, format: 'es', banner: '#!/usr/bin/env node', sourcemap: true },
-  external: (id) => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Za-z]:/.test(id),
+  input: { 'xs-ipa': 'host-sim/cli/main.ts', 'xs/host': 'test/xs/run.ts' },
+  output: {
+    // From here rollup finds the way to build.mjs, which has to stay beside the host's C sources.
+    dir: '.',
+    entryFileNames: 'dist/[name].js',
+    chunkFileNames: 'dist/[name].js',
+    format: 'es',
+    banner: (chunk) => (chunk.name === 'xs-ipa' ? '#!/usr/bin/env node' : ''),
+    sourcemap: true,
+  },
+  external: (id) =>
+    id.endsWith('.mjs') || (!id.startsWith('.') && !id.startsWith('/') && !/^[A-Za-z]:/.test(id)),
   plugins: [
     typescript({
       tsconfig: './tsconfig.json',
       noEmit: false,
       noEmitOnError: true,
-      include: ['ipa/**/*.ts', 'hal/**/*.ts', 'host-sim/**/*.ts'],
+      include: ['ipa/**/*.ts', 'hal/**/*.ts', 'host-sim/**/*.ts', 'test/xs/*.ts'],
       compilerOptions: { module: 'ESNext', moduleResolution: 'Bundler', sourceMap: true },
     }),
     executable,

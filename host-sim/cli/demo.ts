@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { mqttConfiguration } from '../../hal/node/mqtt.js';
 import { MemoryKeyValue } from '../../hal/node/storage.js';
 import { RealClock } from '../clock.js';
 import { Broker, Eim, MqttEim } from '../eim/index.js';
@@ -6,13 +7,15 @@ import { makePki } from '../pki/index.js';
 import { seeded } from '../random.js';
 import { MemoryStore } from '../store.js';
 import { Figures, Trace } from '../trace/index.js';
+import { DeviceFailed, loadHost, type StartHost, XsDevice, type XsFigures } from '../xs/index.js';
 import { defaultEid as EID, defaultEimId as MAIN } from './folder.js';
-import { personality, whole } from './operands.js';
+import type { Ipa } from './ipa.js';
+import { personality, UsageError, whole } from './operands.js';
 import type { Output, OutputOptions } from './output.js';
 import { brokerAnswers, embeddedInstead } from './reach.js';
 import { type Cast, Stage, StepFailed } from './stage.js';
 import { life } from './story.js';
-import { createIpad, operators, simulateModem } from './world.js';
+import { createIpad, operators, simulateModem, streamTarget } from './world.js';
 
 interface DemoOptions extends OutputOptions {
   broker?: string;
@@ -20,7 +23,13 @@ interface DemoOptions extends OutputOptions {
   baud: number;
   seed: number;
   speed: number;
+  engine: 'node' | 'xs';
+  maxResponse?: number;
+  slowness: number;
 }
+
+/** Bytes of a response that an ESP32's FIFO can hold while a script runs: two characters each, and the line around them. */
+const XS_MAX_RESPONSE = 48;
 
 const BACKUP = 'backup-eim.example.com';
 const BACKUP_PREFIX = 'esipa-backup';
@@ -49,6 +58,25 @@ export function registerDemo(program: Command, output: (options: OutputOptions) 
     )
     .option('--seed <number>', 'same seed, same keys and transactions', whole(0, 0xffffffff), 1)
     .option('--speed <factor>', 'how much faster than real time the simulation runs', whole(1, 100), 1)
+    .addOption(
+      new Option(
+        '--engine <name>',
+        "what the IPA runs on; xs: a device's engine and memory, serial port with losses, from a clone with a C compiler",
+      )
+        .choices(['node', 'xs'])
+        .default('node'),
+    )
+    .option(
+      '--max-response <bytes>',
+      `most that is asked of the card at once (Le); 256 = no cap (default: 256, with --engine xs ${XS_MAX_RESPONSE})`,
+      whole(1, 256),
+    )
+    .option(
+      '--slowness <factor>',
+      'with --engine xs: how much slower than this computer the device is; 0 = scripts take no time',
+      whole(0, 1000),
+      30,
+    )
     .option('--json', 'one JSON object per event (docs/events.md)')
     .option('-v, --verbose', 'AT lines and all bytes, too')
     .option('-q, --quiet', 'steps and the summary only')
@@ -59,6 +87,7 @@ export function registerDemo(program: Command, output: (options: OutputOptions) 
 
 /** @returns whether everything that was queued is verified and acknowledged, and every attack was refused */
 async function demo(options: DemoOptions, output: Output): Promise<boolean> {
+  const start = options.engine === 'xs' ? await xsHost(options) : undefined;
   const clock = new RealClock(options.speed);
   const random = seeded(options.seed);
   const trace = new Trace(clock);
@@ -92,7 +121,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
     closing.push(() => backup.close());
 
     const network = operators();
-    const { personality, baud } = options;
+    const { personality, baud, seed, maxResponse, slowness } = options;
     const store = new MemoryStore();
     const { euicc, modem, bearer } = simulateModem({
       pki,
@@ -102,19 +131,40 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
       trace,
       network,
       personality,
-      baud,
+      // The XS host paces the line itself, so that only its serial port can lose bytes.
+      baud: start ? 0 : baud,
     });
     closing.push(() => modem.powerOff());
-    const ipad = createIpad({
-      serial: { io: modem.Serial, baud },
-      clock,
-      random,
-      trace,
-      storage: new MemoryKeyValue(),
-      broker: { url },
-      prefixes: { [BACKUP]: BACKUP_PREFIX },
-      bearer,
-    });
+    const prefixes = { [BACKUP]: BACKUP_PREFIX };
+    let ipad: Ipa;
+    let device: XsDevice | undefined;
+    if (start) {
+      const mqtt = mqttConfiguration({ url });
+      ipad = device = await XsDevice.boot({
+        start,
+        modem,
+        bearer,
+        broker: { ...streamTarget(mqtt), user: mqtt.user, password: mqtt.password },
+        observe: trace.observer('ipa'),
+        prefixes,
+        baud,
+        seed,
+        maxResponse: maxResponse ?? XS_MAX_RESPONSE,
+        slowness,
+      });
+    } else {
+      ipad = createIpad({
+        serial: { io: modem.Serial, baud },
+        clock,
+        random,
+        trace,
+        storage: new MemoryKeyValue(),
+        broker: { url },
+        prefixes,
+        bearer,
+        maxResponse,
+      });
+    }
     const stage = new Stage({ eid: EID, ipad, euicc, network, eim, backup, clock, trace });
     const running = ipad.run();
     closing.push(async () => {
@@ -123,18 +173,29 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
     });
 
     try {
-      await life(stage, pki.euicc.ciKeyId);
+      const told = life(stage, pki.euicc.ciKeyId);
+      await (device ? Promise.race([told, device.failed]) : told);
     } catch (error) {
-      if (!(error instanceof StepFailed)) throw error;
+      if (!(error instanceof StepFailed || error instanceof DeviceFailed)) throw error;
       failures.push(error.message);
     }
     failures.push(...leftOvers(stage.cast));
     while (closing.length > 0) await closing.pop()?.();
-    return summarise(trace, figures, failures, stage.refusedAsExpected, modem.uartBytes, output);
+    failures.push(...(device?.troubles ?? []));
+    const { refusedAsExpected } = stage;
+    return summarise(trace, figures, failures, refusedAsExpected, modem.uartBytes, device?.figures, output);
   } finally {
     // Only after a failure is there anything left to close.
     while (closing.length > 0) await closing.pop()?.();
   }
+}
+
+/** @throws UsageError, NoXsHost */
+function xsHost({ baud, speed }: DemoOptions): Promise<StartHost> {
+  if (speed !== 1) throw new UsageError('--engine xs runs in real time: leave out --speed');
+  if (baud === 0)
+    throw new UsageError("a device's serial port has a speed: --engine xs needs a --baud above 0");
+  return loadHost(import.meta.url);
 }
 
 /** What must not be there at the end. */
@@ -154,6 +215,7 @@ function summarise(
   failures: readonly string[],
   refusedAsExpected: number,
   uart: { readonly up: number; readonly down: number },
+  xs: XsFigures | undefined,
   output: Output,
 ): boolean {
   const { queued, verified, answered, refused, rejected, notifications, profileSwitches, apdus } = figures;
@@ -174,6 +236,7 @@ function summarise(
     uartBytes: { up: uart.up, down: uart.down },
     esipa: { messages, bytesUp, bytesDown, dropped },
     milliseconds: Math.round(figures.last),
+    ...(xs && { xs }),
   });
   output.line();
   output.line(ok ? '■ Everything that was queued is verified and acknowledged.' : '■ The demo failed:');
@@ -189,6 +252,12 @@ function summarise(
   output.line(
     `  ESipa           ${messages} messages, ${bytesUp} B up and ${bytesDown} B down, ${dropped} dropped`,
   );
+  if (xs) {
+    output.line(
+      `  XS ${xs.version.padEnd(13)}${xs.peakHeap} B of heap (${xs.peakSlots} slots of ${xs.slotBytes} B, ${xs.peakChunks} B in chunks), ${xs.peakStack} slots of stack`,
+    );
+    output.line(`  serial port     ${xs.serialLost} characters lost`);
+  }
   output.line(`  time            ${(figures.last / 1000).toFixed(1)} s`);
   return ok;
 }

@@ -1,10 +1,10 @@
-import type { Ipad } from '../../ipa/ipad.js';
 import type { Clock } from '../clock.js';
 import type { Eim, Order, Outcome, QueueOptions } from '../eim/index.js';
 import type { VirtualEuicc } from '../euicc/index.js';
 import type { TraceEvent } from '../events.js';
 import type { Network } from '../modem/index.js';
 import type { Trace } from '../trace/index.js';
+import type { Ipa } from './ipa.js';
 
 /** Nothing in a story takes longer, in milliseconds of its clock; what does has failed. */
 const PATIENCE = 60_000;
@@ -16,7 +16,7 @@ export class StepFailed extends Error {
 
 export interface Cast {
   eid: string;
-  ipad: Ipad;
+  ipad: Ipa;
   euicc: VirtualEuicc;
   network: Network;
   eim: Eim;

@@ -126,7 +126,7 @@ export function createIpad(options: IpaOnNode): Ipad {
     observe,
   });
   const mqtt = mqttConfiguration(options.broker);
-  if (bearer) mqtt.openStream = () => bearer.open(target(mqtt));
+  if (bearer) mqtt.openStream = () => bearer.open(streamTarget(mqtt));
   return new Ipad({
     modem,
     platform: { timer: clock, time: clock, random, storage: options.storage },
@@ -153,7 +153,8 @@ export function createIpad(options: IpaOnNode): Ipad {
   });
 }
 
-function target(mqtt: { host: string; port?: number; [option: string]: unknown }): StreamTarget {
+/** Where the broker's byte stream leads. */
+export function streamTarget(mqtt: { host: string; port?: number; [option: string]: unknown }): StreamTarget {
   const { host, port, secure, ca, cert, key } = mqtt as {
     secure?: boolean;
     ca?: Buffer;

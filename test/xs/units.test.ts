@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
 import { describeOnXs } from './available.js';
-import { bundleTests } from './bundle.js';
+import { bundleTests } from './bundle-tests.js';
 import { type HostResult, runOnXs } from './run.js';
 
 /**

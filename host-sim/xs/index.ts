@@ -1,0 +1,4 @@
+export * from './decode.js';
+export * from './device.js';
+export * from './host.js';
+export * from './relay.js';

@@ -1,0 +1,75 @@
+import Host, { Serial, Storage, TCP, Time, Timer } from 'host';
+import { AtModem } from '../../../hal/modem/index.js';
+import { XsMqttClient } from '../../../hal/xs/mqtt-client.js';
+import { ConsoleCommand, type DeviceConfig } from '../../../host-sim/xs/wire.js';
+import { defaultTimes } from '../../../ipa/esipa/index.js';
+import { MqttLink } from '../../../ipa/esipa/mqtt/link.js';
+import { Ipad } from '../../../ipa/ipad.js';
+import { Console } from './console.js';
+
+/** The IPA with a debug console, over which it tells its events and is told what to do: the device of `demo --engine xs`. */
+export default function main(configuration: Readonly<Record<string, unknown>>): void {
+  const config = configuration as unknown as DeviceConfig;
+  const { address, port } = config.console;
+  const terminal = new Console({
+    io: TCP,
+    address,
+    port,
+    onReady: () => void ipad.run(),
+    onCommand: (command, data) => {
+      if (command === ConsoleCommand.poll) ipad.poll();
+      else if (command === ConsoleCommand.associate) ipad.associate(data);
+      else if (command === ConsoleCommand.stop) ipad.stop();
+      else if (command === ConsoleCommand.exhaust) exhaust();
+    },
+    onLost: () => Host.exit(),
+  });
+  const observe = (event: { event: string }) => terminal.tell(event);
+  const random = () => Host.random();
+  const ipad = new Ipad({
+    modem: new AtModem({
+      serial: { io: Serial, baud: config.baud, port: 1 },
+      timer: Timer,
+      time: Time,
+      maxResponse: config.maxResponse,
+      observe,
+    }),
+    platform: {
+      timer: Timer,
+      time: Time,
+      random,
+      storage: Storage.open({ path: 'ipa', format: 'string' }),
+    },
+    settings: { networkThroughModem: true },
+    observe,
+    createLink: (eim, eid) => {
+      const own = config.prefixes[eim.eimId];
+      const prefix = own ?? 'esipa';
+      return new MqttLink({
+        eimId: eim.eimId,
+        eid,
+        mqtt: {
+          io: XsMqttClient,
+          host: config.broker.address,
+          port: config.broker.port,
+          user: config.broker.user,
+          password: config.broker.password,
+          socket: { io: TCP },
+          timer: Timer,
+        },
+        timer: Timer,
+        random,
+        times: defaultTimes(),
+        clientId: own ? `{eid}-${own}` : undefined,
+        topics: { toEim: `${prefix}/{eid}/eim`, toIpa: `${prefix}/{eid}/ipa` },
+        observe,
+      });
+    },
+  });
+}
+
+/** Until the engine aborts. */
+function exhaust(): void {
+  const kept: Uint8Array[] = [];
+  for (;;) kept.push(new Uint8Array(64));
+}
