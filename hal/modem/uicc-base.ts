@@ -263,10 +263,11 @@ export abstract class UiccBase implements Uicc {
   }
 
   /** Tells the observer of a command that did not go through apdu(). */
-  protected observed(command: Uint8Array, length: number, response: Uint8Array, sw: number): void {
+  protected observed(command: Uint8Array, length: number, response: ArrayLike<number>, sw: number): void {
     const { observe } = this.context;
     if (!observe || sw < 0) return;
-    observe({ event: 'apdu', command: command.slice(0, length), response, sw });
+    const bytes = response instanceof Uint8Array ? response : Uint8Array.from(response);
+    observe({ event: 'apdu', command: command.slice(0, length), response: bytes, sw });
   }
 
   /** Response data of commands sent by raw() and rawBasic() goes to `sink` while `run` runs. */
