@@ -177,6 +177,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
       await (device ? Promise.race([told, device.failed]) : told);
     } catch (error) {
       if (!(error instanceof StepFailed || error instanceof DeviceFailed)) throw error;
+      stage.abandon();
       failures.push(error.message);
     }
     failures.push(...leftOvers(stage.cast));

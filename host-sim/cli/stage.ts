@@ -30,9 +30,15 @@ export class Stage {
   readonly cast: Cast;
   /** Attacks that ended in the refusal they must end in. */
   refusedAsExpected = 0;
+  readonly #waits = new Set<() => void>();
 
   constructor(cast: Cast) {
     this.cast = cast;
+  }
+
+  /** Gives up all waiting; nothing that was waited for settles any more. */
+  abandon(): void {
+    for (const stop of [...this.#waits]) stop();
   }
 
   step(title: string, detail?: string): void {
@@ -100,12 +106,17 @@ export class Stage {
         stop();
         reject(new StepFailed(`waited ${PATIENCE / 1000} s in vain until ${what}`));
       }, PATIENCE);
-      const stop = trace.subscribe((event) => {
+      const unsubscribe = trace.subscribe((event) => {
         if (!fits(event)) return;
         stop();
-        clock.clear(timer);
         resolve();
       });
+      const stop = () => {
+        unsubscribe();
+        clock.clear(timer);
+        this.#waits.delete(stop);
+      };
+      this.#waits.add(stop);
     });
     // Whoever asked for it looks at it later; until then a rejection is not unhandled.
     happened.catch(() => {});

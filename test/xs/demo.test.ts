@@ -1,0 +1,57 @@
+import { beforeAll, expect, it } from 'vitest';
+import { xsIpa } from '../program.js';
+import { describeOnXs } from './available.js';
+
+interface Summary {
+  ok: boolean;
+  failures: string[];
+  packages: Record<string, number>;
+  notifications: number;
+  profileSwitches: number;
+  apdus: number;
+  esipa: { messages: number };
+  xs?: Record<string, number>;
+}
+
+async function demo(...parameters: string[]): Promise<{ code: number; summary: Summary; lines: string[] }> {
+  const program = xsIpa('demo', '--json', ...parameters);
+  const code = await program.ended();
+  const { lines } = program;
+  const last = lines.filter((line) => line.startsWith('{"event":"summary"')).pop();
+  if (last === undefined) throw new Error(`no summary:\n${lines.slice(-20).join('\n')}`);
+  return { code, summary: JSON.parse(last) as Summary, lines };
+}
+
+await describeOnXs('the demo with the IPA on XS', () => {
+  let onNode: Summary;
+  beforeAll(async () => {
+    ({ summary: onNode } = await demo('--baud', '0', '--speed', '10'));
+  }, 60_000);
+
+  it('ends as on Node, in the memory of a device, and loses no byte', async () => {
+    const { code, summary, lines } = await demo('--engine', 'xs');
+    expect({ code, failures: summary.failures }).toEqual({ code: 0, failures: [] });
+    const { packages, notifications, profileSwitches } = onNode;
+    expect(summary).toMatchObject({ ok: true, packages, notifications, profileSwitches });
+    expect(summary.xs).toMatchObject({ slotBytes: 16, serialLost: 0, restarts: 0 });
+    const { peakHeap, peakSlots, peakChunks, peakStack } = summary.xs ?? {};
+    expect(peakSlots).toBeGreaterThan(0);
+    expect(peakChunks).toBeGreaterThan(0);
+    expect(peakHeap).toBe(peakSlots * 16 + peakChunks);
+    expect(peakStack).toBeGreaterThan(0);
+    // Counted from what the device told, which is on the stream as on Node.
+    for (const kind of ['apdu', 'esipa'])
+      expect(lines.filter((line) => line.startsWith(`{"event":"${kind}"`))).toHaveLength(
+        kind === 'apdu' ? summary.apdus : summary.esipa.messages,
+      );
+    expect(summary.apdus).toBeGreaterThan(0);
+  }, 90_000);
+
+  it('loses bytes and no result when it asks for long answers', async () => {
+    const { code, summary } = await demo('--engine', 'xs', '--max-response', '256');
+    expect({ code, failures: summary.failures }).toEqual({ code: 0, failures: [] });
+    expect(summary.xs?.serialLost).toBeGreaterThan(0);
+    const { queued, verified, answered } = onNode.packages;
+    expect(summary.packages).toMatchObject({ queued, verified, answered });
+  }, 150_000);
+});
