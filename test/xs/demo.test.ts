@@ -46,12 +46,4 @@ await describeOnXs('the demo with the IPA on XS', () => {
       );
     expect(summary.apdus).toBeGreaterThan(0);
   }, 90_000);
-
-  it('loses bytes and no result when it asks for long answers', async () => {
-    const { code, summary } = await demo('--engine', 'xs', '--max-response', '256');
-    expect({ code, failures: summary.failures }).toEqual({ code: 0, failures: [] });
-    expect(summary.xs?.serialLost).toBeGreaterThan(0);
-    const { queued, verified, answered } = onNode.packages;
-    expect(summary.packages).toMatchObject({ queued, verified, answered });
-  }, 150_000);
 });
