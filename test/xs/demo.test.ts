@@ -29,7 +29,7 @@ await describeOnXs('the demo with the IPA on XS', () => {
   }, 60_000);
 
   it('ends as on Node, in the memory of a device, and loses no byte', async () => {
-    const { code, summary, lines } = await demo('--engine', 'xs');
+    const { code, summary, lines } = await demo('--engine', 'xs', '--slowness', '0');
     expect({ code, failures: summary.failures }).toEqual({ code: 0, failures: [] });
     const { packages, notifications, profileSwitches } = onNode;
     expect(summary).toMatchObject({ ok: true, packages, notifications, profileSwitches });
