@@ -1,0 +1,5 @@
+export * from './agreement.js';
+export * from './confirmation-code.js';
+export * from './error.js';
+export * from './package.js';
+export * from './scp03t.js';
