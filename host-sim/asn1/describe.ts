@@ -1,5 +1,8 @@
 import { hex } from '../bytes.js';
 import { tagName } from './ber.js';
+import * as rsp from './messages-download.js';
+import * as es9 from './messages-download-es9.js';
+import * as download from './messages-download-esipa.js';
 import * as eim from './messages-eim-package.js';
 import * as es10 from './messages-es10.js';
 import * as esipa from './messages-esipa.js';
@@ -28,7 +31,11 @@ const esipaMessages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> =
   0xbf4e: [esipa.TransferEimPackageResponse, esipa.TransferEimPackageRequest],
   0xbf4f: [esipa.GetEimPackageRequest, esipa.GetEimPackageResponse],
   0xbf50: [esipa.ProvideEimPackageResult, esipa.ProvideEimPackageResultResponse],
+  0xbf39: [download.InitiateAuthenticationRequestEsipa, download.InitiateAuthenticationResponseEsipa],
+  0xbf3a: [es9.GetBoundProfilePackageRequest, download.GetBoundProfilePackageResponseEsipa],
+  0xbf3b: [es9.AuthenticateClientRequest, download.AuthenticateClientResponseEsipa],
   0xbf3d: [esipa.HandleNotification, esipa.HandleNotification],
+  0xbf41: [es9.CancelSessionRequestEs9, es9.CancelSessionResponseEs9],
   0xbf51: [EuiccPackageResult, EuiccPackageRequest],
   0xbf52: [eim.IpaEuiccDataResponse, eim.IpaEuiccDataRequest],
   0xbf53: [eim.EimAcknowledgements, eim.EimAcknowledgements],
@@ -38,6 +45,7 @@ const esipaMessages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> =
 /** By tag: [command, answer]. */
 const es10Messages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> = {
   0xbf20: [es10.GetEuiccInfo1Request, info.EuiccInfo1],
+  0xbf21: [rsp.PrepareDownloadRequest, rsp.PrepareDownloadResponse],
   0xbf22: [es10.GetEuiccInfo2Request, info.EuiccInfo2],
   0xbf28: [es10.ListNotificationRequest, es10.ListNotificationResponse],
   0xbf29: [es10.SetNicknameRequest, es10.SetNicknameResponse],
@@ -48,9 +56,11 @@ const es10Messages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> = 
   0xbf31: [es10.EnableProfileRequest, es10.EnableProfileResponse],
   0xbf32: [es10.DisableProfileRequest, es10.DisableProfileResponse],
   0xbf33: [es10.DeleteProfileRequest, es10.DeleteProfileResponse],
+  0xbf38: [rsp.AuthenticateServerRequest, rsp.AuthenticateServerResponse],
   0xbf3c: [es10.EuiccConfiguredAddressesRequest, es10.EuiccConfiguredAddressesResponse],
   0xbf3e: [es10.GetEuiccDataRequest, es10.GetEuiccDataResponse],
   0xbf3f: [es10.SetDefaultDpAddressRequest22, es10.SetDefaultDpAddressResponse22],
+  0xbf41: [rsp.CancelSessionRequest, rsp.CancelSessionResponse],
   0xbf43: [es10.GetRatRequest, es10.GetRatResponse],
   0xbf51: [EuiccPackageRequest, EuiccPackageResult],
   0xbf55: [iot.GetEimConfigurationDataRequest, iot.GetEimConfigurationDataResponse],
@@ -69,17 +79,11 @@ const es10Messages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> = 
 
 /** Functions that are known by name only. */
 const otherNames: Readonly<Record<number, string>> = {
-  0xbf21: 'PrepareDownload',
   0xbf23: 'InitialiseSecureChannel',
   0xbf34: 'EuiccMemoryReset',
   0xbf35: 'LoadCRL',
   0xbf36: 'BoundProfilePackage',
   0xbf37: 'ProfileInstallationResult',
-  0xbf38: 'AuthenticateServer',
-  0xbf39: 'InitiateAuthentication',
-  0xbf3a: 'GetBoundProfilePackage',
-  0xbf3b: 'AuthenticateClient',
-  0xbf41: 'CancelSession',
   0xbf42: 'IpaeActivation',
   0xbf5f: 'GetConnectivityParameters',
 };

@@ -16,7 +16,7 @@ import { code, nul, octets, tagList, utf8 } from './types.js';
 // eIM packages that are not eUICC Packages, and their results: SGP.32 §2.11.1.2, §2.11.1.3, §2.11.2.2–4.
 
 /** Some send the whole TLV 04 14 … as the content (Q17). */
-const keyIdentifierHint: Type<Uint8Array> = {
+export const keyIdentifierHint: Type<Uint8Array> = {
   ...KeyIdentifier,
   read(element, isTagged) {
     const value = KeyIdentifier.read(element, isTagged);

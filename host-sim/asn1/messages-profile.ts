@@ -8,7 +8,7 @@ const ProfileStateNames = { 0: 'disabled', 1: 'enabled' } as const;
 const ProfileClassNames = { 0: 'test', 1: 'provisioning', 2: 'operational' } as const;
 export const PprNames = ['pprUpdateControl', 'ppr1', 'ppr2'] as const;
 export const PprIds = bits('PprIds', PprNames);
-const ProfileClass = code('profileClass', ProfileClassNames);
+export const ProfileClass = code('profileClass', ProfileClassNames);
 
 export const OperatorId = seq('OperatorId', {
   mccMnc: { tag: 0x80, type: Plmn },
@@ -17,9 +17,15 @@ export const OperatorId = seq('OperatorId', {
 });
 
 /** SGP.22 §2.4a.1.2 */
-const NotificationConfigurationInformation = seq('NotificationConfigurationInformation', {
+export const NotificationConfigurationInformation = seq('NotificationConfigurationInformation', {
   profileManagementOperation: { tag: 0x80, type: NotificationEvent },
   notificationAddress: { tag: 0x81, type: utf8('notificationAddress') },
+});
+
+export const IconType = code('iconType', { 0: 'jpg', 1: 'png' });
+/** At most 128 bytes with tag and length (Q5). */
+export const DpProprietaryData = seq('DpProprietaryData', {
+  dpOid: { tag: 0x80, also: [0x06], type: oid('dpOid') },
 });
 
 /** SGP.22 §5.7.15 with SGP.32 §4.4; which parts are there follows the tag list. */
@@ -32,7 +38,7 @@ export const ProfileInfo = seq(
     profileNickname: { tag: 0x90, type: utf8('profileNickname', 0, 64), optional: true },
     serviceProviderName: { tag: 0x91, type: utf8('serviceProviderName', 0, 32), optional: true },
     profileName: { tag: 0x92, type: utf8('profileName', 0, 64), optional: true },
-    iconType: { tag: 0x93, type: code('iconType', { 0: 'jpg', 1: 'png' }), optional: true },
+    iconType: { tag: 0x93, type: IconType, optional: true },
     icon: { tag: 0x94, type: octets('icon', 0, 1024), optional: true },
     profileClass: { tag: 0x95, type: ProfileClass, optional: true },
     notificationConfigurationInfo: {
@@ -41,11 +47,7 @@ export const ProfileInfo = seq(
       optional: true,
     },
     profileOwner: { tag: 0xb7, type: OperatorId, optional: true },
-    dpProprietaryData: {
-      tag: 0xb8,
-      type: seq('DpProprietaryData', { dpOid: { tag: 0x80, also: [0x06], type: oid('dpOid') } }),
-      optional: true,
-    },
+    dpProprietaryData: { tag: 0xb8, type: DpProprietaryData, optional: true },
     profilePolicyRules: { tag: 0x99, type: PprIds, optional: true },
     serviceSpecificDataStoredInEuicc: { tag: 0xbf22, type: raw('VendorSpecificExtension'), optional: true },
     ecallIndication: { tag: 0x9f7b, type: bool, optional: true },

@@ -52,7 +52,7 @@ suite('describe', () => {
   it('falls back to hex', () => {
     expect(describe(unhex('BF51FF'), 'toEim')).toEqual({ name: 'EuiccPackageResult', value: 'BF51FF' });
     expect(describe(concat([unhex('BF38'), unhex('0100')]))).toEqual({
-      name: 'AuthenticateServer',
+      name: 'AuthenticateServerRequest',
       value: 'BF380100',
     });
     expect(describe(unhex('BF7D00'))).toEqual({ name: 'BF7D', value: 'BF7D00' });

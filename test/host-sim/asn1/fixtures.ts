@@ -53,15 +53,6 @@ const eidHex = hex(eid);
 const mccMnc = unhex('62F210');
 
 // Functions that no part of the simulator has yet; written here with its building blocks.
-const cancelSession = message(
-  'CancelSessionRequest',
-  0xbf41,
-  'SGP.22 §5.7.14',
-  seq('CancelSessionRequest', {
-    transactionId: { tag: 0x80, type: m.TransactionId },
-    reason: { tag: 0x81, type: m.code('CancelSessionReason', { 0: 'endUserRejection' }) },
-  }),
-);
 const ipaeActivation = message(
   'IpaeActivationRequest',
   0xbf42,
@@ -157,7 +148,10 @@ export const es10Fixtures: readonly Fixture<unknown>[] = [
     resetEimResult: 0,
   }),
   fixture('empty RAT', m.GetRatResponse, 'BF4302A000', { rat: [] }),
-  fixture('CancelSession', cancelSession, `BF41158010${txidHex}810100`, { transactionId: txid, reason: 0 }),
+  fixture('CancelSession', m.CancelSessionRequest, `BF41158010${txidHex}810100`, {
+    transactionId: txid,
+    reason: 0,
+  }),
   fixture('IpaeActivation', ipaeActivation, 'BF420480020780', { ipaeOption: ['activateIpae'] }),
 ];
 
