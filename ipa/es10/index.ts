@@ -4,5 +4,7 @@ export * from './euicc-package.js';
 export * from './identity.js';
 export * from './notifications.js';
 export * from './profiles.js';
+export * from './rsp.js';
 export * from './stored-results.js';
+export * from './switching.js';
 export * from './tags.js';

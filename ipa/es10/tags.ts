@@ -1,6 +1,7 @@
 /** Tags of ES10 requests; every response has the tag of its request (es10.md §3). */
 export const Es10Tag = {
   getEuiccInfo1: 0xbf20,
+  prepareDownload: 0xbf21,
   getEuiccInfo2: 0xbf22,
   listNotification: 0xbf28,
   retrieveNotificationsList: 0xbf2b,
@@ -8,13 +9,26 @@ export const Es10Tag = {
   getEuiccChallenge: 0xbf2e,
   notificationMetadata: 0xbf2f,
   removeNotificationFromList: 0xbf30,
+  profileInstallationResult: 0xbf37,
+  authenticateServer: 0xbf38,
   getEuiccConfiguredAddresses: 0xbf3c,
   getEid: 0xbf3e,
+  cancelSession: 0xbf41,
   getRat: 0xbf43,
   loadEuiccPackage: 0xbf51,
   getEimConfigurationData: 0xbf55,
   getCerts: 0xbf56,
   addInitialEim: 0xbf57,
+  profileRollback: 0xbf58,
+  configureImmediateEnabling: 0xbf59,
+  immediateEnable: 0xbf5a,
+  enableEmergencyProfile: 0xbf5b,
+  disableEmergencyProfile: 0xbf5c,
+  executeFallbackMechanism: 0xbf5d,
+  returnFromFallback: 0xbf5e,
+  getConnectivityParameters: 0xbf5f,
+  euiccMemoryReset: 0xbf64,
+  setDefaultDpAddress: 0xbf65,
 } as const;
 
 /** AID of the ISD-R (es10.md §1.2). */
@@ -28,4 +42,4 @@ export const INCORRECT_DATA = 0x6a80;
 export const NOT_SUPPORTED = 0x6a88;
 
 /** How long a function may take, in milliseconds (at.md §8). */
-export const Deadline = { ordinary: 10_000, signing: 30_000 } as const;
+export const Deadline = { ordinary: 10_000, signing: 30_000, installation: 240_000 } as const;

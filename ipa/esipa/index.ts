@@ -1,4 +1,5 @@
 export * from './dispatcher.js';
+export * from './download.js';
 export * from './link.js';
 export * from './messages.js';
 export * from './tags.js';

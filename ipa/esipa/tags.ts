@@ -1,6 +1,10 @@
 /** First tags of ESipa messages; request and response share one (esipa.md §1). */
 export const EsipaTag = {
+  initiateAuthentication: 0xbf39,
+  getBoundProfilePackage: 0xbf3a,
+  authenticateClient: 0xbf3b,
   handleNotification: 0xbf3d,
+  cancelSession: 0xbf41,
   transferEimPackage: 0xbf4e,
   getEimPackage: 0xbf4f,
   provideEimPackageResult: 0xbf50,
