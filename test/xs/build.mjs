@@ -154,10 +154,11 @@ export async function buildHost(options = {}) {
       .filter((name) => name.endsWith('.c') && !LEFT_OUT.has(name))
       // The engine's own files, which only platform.h of ours can change, get its warnings silenced.
       .map((name) => ({ file: join(xs, 'sources', name), changed: platformAt(), extra: ['-w'] })),
-    ...readdirSync(hostSources)
-      .filter((name) => name.endsWith('.c'))
-      .map((name) => ({
-        file: join(hostSources, name),
+    ...[hostSources, join(hostSources, 'posix')]
+      .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+      .filter((file) => file.endsWith('.c'))
+      .map((file) => ({
+        file,
         changed: headersAt,
         extra: ['-Wall', '-Wno-misleading-indentation', '-Wno-unused-variable'],
       })),

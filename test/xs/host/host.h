@@ -2,10 +2,14 @@
  * The parts of the host and what they may ask of each other.
  *
  *   machine.c   the engine: root in flash, clone in one fixed heap, figures      (knows the engine's insides)
- *   loop.c      clock, timers, poll(), the order in which callbacks run
- *   serial.c    an ESP32's UART          network.c  TCP and UDP in lwIP's sizes
+ *   loop.c      clock, timers, the order in which callbacks run
+ *   serial.c    an ESP32's UART          tcp.c      TCP in lwIP's sizes
  *   storage.c   key-value storage        system.c   log, figures, exit, random
  *   classes.c   what all classes share   main.c     options
+ *
+ * and what only they know of the machine under the host:
+ *
+ *   posix/      a process                rv32/      the bare board that qemu calls `virt`
  */
 #ifndef XS_HOST_H
 #define XS_HOST_H
@@ -83,6 +87,32 @@ const char* machine_version(void);
 /** True while modules are preloaded: a native called then could not be stored in flash. */
 bool machine_isRoot(void* machine);
 
+/* ---- the platform: posix/platform.c or rv32/platform.c ---- */
+
+/** Microseconds since some moment. */
+int64_t platform_clock(void);
+/** Microseconds that the processor has spent on this program. */
+int64_t platform_processorTime(void);
+
+/** A stream of bytes to the outside; a file descriptor where there are some. Nothing that is done to it blocks. */
+enum { WIRE_READABLE = 1, WIRE_WRITABLE = 4 };
+typedef struct {
+	int wire;
+	short wants, happened;
+} Waiting;
+/** Until one of `count` wires can do what it is wanted for, `microseconds` at most (-1: for ever). @returns how many */
+int platform_wait(Waiting* waiting, int count, int64_t microseconds);
+/** What a UART is wired to; -1 and a message on stderr when that fails. */
+int wire_open(const char* wire);
+/** Starts a TCP connection, writable once it is decided. @returns -1 when `host` is no address (or name, if `named`) */
+int wire_connect(const char* host, int port, bool named);
+/** Whether the connection, decided, came about. */
+bool wire_connected(int wire);
+/** @returns how many bytes; 0: none now, -1: it has ended */
+int wire_read(int wire, void* into, int size);
+int wire_write(int wire, const void* from, int size);
+void wire_close(int wire);
+
 /* ---- loop.c ---- */
 
 /** Microseconds since the start. */
@@ -93,13 +123,13 @@ void loop_slowness(double factor);
 void loop_run(void* machine);
 void loop_stop(void);
 
-/** Something with a file descriptor or a simulated line that calls scripts back. */
+/** Something with a wire or a simulated line that calls scripts back. */
 typedef struct Source Source;
 struct Source {
 	Source* next;
-	int fd;                                       /* -1: none */
+	int wire;                                     /* -1: none */
 	bool dead;                                    /* closed: the loop takes it off its list and frees it */
-	short (*wants)(Source*);                      /* events for poll() */
+	short (*wants)(Source*);                      /* WIRE_READABLE, WIRE_WRITABLE */
 	void (*ready)(Source*, short events);         /* moves bytes, runs no script */
 	void (*advance)(Source*, int64_t now, bool deaf); /* line time goes on; deaf while a script runs */
 	int64_t (*due)(Source*);                      /* when advance() must run, INT64_MAX for never */
@@ -107,6 +137,8 @@ struct Source {
 	void (*release)(Source*);
 };
 void loop_add(Source* source);
+/** Destructor of host objects that begin with a Source. */
+void source_destroy(void* data);
 
 /* ---- names the natives use: interned in the root, as the linker does, so that using them costs no heap ---- */
 
@@ -123,7 +155,8 @@ extern uint32_t host_ids[HOST_NAME_COUNT];
 /* ---- classes: each adds its constructors to the object `natives`, which the built-in modules below export ---- */
 
 void serial_install(void* machine);
-void network_install(void* machine);
+void tcp_install(void* machine);
+void udp_install(void* machine);
 void storage_install(void* machine);
 void timer_install(void* machine);
 void system_install(void* machine);
@@ -144,7 +177,5 @@ extern Board board;
 void system_census(void* machine, const char* label);
 void system_report(void* machine, const char* label, int exitCode);
 void serial_totals(int64_t* sent, int64_t* received, int64_t* lost);
-/** Opens `tcp:host:port`, `tty:path` or `fd:n`; -1 and a message on stderr when that fails. */
-int wire_open(const char* wire);
 
 #endif

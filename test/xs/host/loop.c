@@ -2,10 +2,8 @@
  * Clock, timers and the one loop that everything runs from. One callback at a time, all promise jobs after each, as
  * the device's message queue has it.
  */
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "classes.h"
 
@@ -15,15 +13,8 @@ static int64_t virtualNow = 0;
 static double slowness = 0;
 static bool stopped = false;
 
-/* In virtual time, how long a peer may take to answer before time is taken to the next timer. */
-enum { GRACE_MS = 2 };
-
-static int64_t monotonic(clockid_t id)
-{
-	struct timespec now;
-	clock_gettime(id, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
+/* In virtual time, how many microseconds a peer may take to answer before time is taken to the next timer. */
+enum { GRACE = 2000 };
 
 int64_t clock_now(void)
 {
@@ -31,8 +22,8 @@ int64_t clock_now(void)
 	if (virtualTime)
 		return virtualNow;
 	if (!start)
-		start = monotonic(CLOCK_MONOTONIC);
-	return monotonic(CLOCK_MONOTONIC) - start;
+		start = platform_clock();
+	return platform_clock() - start;
 }
 
 void loop_virtualTime(bool on)
@@ -43,6 +34,12 @@ void loop_virtualTime(bool on)
 void loop_slowness(double factor)
 {
 	slowness = factor;
+}
+
+void source_destroy(void* data)
+{
+	if (data)
+		((Source*)data)->dead = true;
 }
 
 void loop_add(Source* source)
@@ -252,37 +249,32 @@ static int64_t nextDue(void)
 /** Waits for I/O until `until` at most and lets the sources move their bytes. */
 static void wait(int64_t until)
 {
-	struct pollfd fds[32];
-	Source* polled[32];
-	int count = 0, timeout, happened, i;
-	int64_t left = until == INT64_MAX ? -1 : until - clock_now();
+	Waiting waiting[32];
+	Source* asked[32];
+	int count = 0, happened, i;
+	int64_t left = until == INT64_MAX ? -1 : until - clock_now(), timeout;
 	Source* source;
 	for (source = sources; source && count < 32; source = source->next) {
-		short events = source->dead || source->fd < 0 ? 0 : source->wants(source);
+		short events = source->dead || source->wire < 0 ? 0 : source->wants(source);
 		if (!events)
 			continue;
-		fds[count].fd = source->fd;
-		fds[count].events = events;
-		polled[count++] = source;
+		waiting[count] = (Waiting){ .wire = source->wire, .wants = events };
+		asked[count++] = source;
 	}
 	if (until == INT64_MAX)
 		timeout = -1;
-	else if (left <= 0)
+	else if (left <= 0 || (virtualTime && !count))
 		timeout = 0;
-	else if (virtualTime)
-		timeout = GRACE_MS;
 	else
-		timeout = (int)((left + 999) / 1000);
-	if (virtualTime && !count)
-		timeout = 0;
-	happened = poll(fds, count, timeout);
+		timeout = virtualTime ? GRACE : left;
+	happened = platform_wait(waiting, count, timeout);
 	if (virtualTime && happened <= 0 && left > 0)
 		virtualNow = until;
 	if (happened <= 0)
 		return;
 	for (i = 0; i < count; i++)
-		if (fds[i].revents)
-			polled[i]->ready(polled[i], fds[i].revents);
+		if (waiting[i].happened)
+			asked[i]->ready(asked[i], waiting[i].happened);
 }
 
 /** What a callback cost here, stretched to what it would cost there: meanwhile lines go on and nobody reads them. */
@@ -324,13 +316,13 @@ static bool deliverOne(xsMachine* machine)
 
 void loop_run(void* machine)
 {
-	int64_t cpu = monotonic(CLOCK_PROCESS_CPUTIME_ID);
+	int64_t cpu = platform_processorTime();
 	machine_runJobs(machine);
 	while (!stopped) {
 		bool delivered;
-		payFor(monotonic(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+		payFor(platform_processorTime() - cpu);
 		advanceAll(clock_now(), false);
-		cpu = monotonic(CLOCK_PROCESS_CPUTIME_ID);
+		cpu = platform_processorTime();
 		delivered = deliverOne(machine);
 		if (delivered)
 			machine_runJobs(machine);
@@ -341,6 +333,6 @@ void loop_run(void* machine)
 		if (!sources && !timers)
 			break;
 		wait(nextDue());
-		cpu = monotonic(CLOCK_PROCESS_CPUTIME_ID);
+		cpu = platform_processorTime();
 	}
 }

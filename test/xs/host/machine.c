@@ -546,7 +546,8 @@ void machine_makeRoot(bool frozen)
 	system_install(the);
 	timer_install(the);
 	serial_install(the);
-	network_install(the);
+	tcp_install(the);
+	udp_install(the);
 	storage_install(the);
 	flash.bytecode = 0;
 	fxBeginHost(the);

@@ -2,15 +2,8 @@
  * `embedded:io/serial` as an ESP32 has it: two hardware FIFOs and nothing else. Bytes come and go at the pace of the
  * baud rate; what arrives while the receive FIFO is full is gone.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "classes.h"
 
@@ -54,74 +47,22 @@ void serial_totals(int64_t* sent, int64_t* received, int64_t* lost)
 	*lost = totalLost;
 }
 
-/* ---- the wire ---- */
-
-static int openTty(const char* path)
-{
-	struct termios settings;
-	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
-	if (fd >= 0 && tcgetattr(fd, &settings) == 0) {
-		cfmakeraw(&settings);
-		tcsetattr(fd, TCSANOW, &settings);
-	}
-	return fd;
-}
-
-static int openTcp(const char* where)
-{
-	char host[128];
-	const char* colon = strrchr(where, ':');
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
-	int fd, on = 1;
-	if (!colon || (size_t)(colon - where) >= sizeof(host))
-		return -1;
-	memcpy(host, where, colon - where);
-	host[colon - where] = 0;
-	if (getaddrinfo(host, colon + 1, &hints, &found))
-		return -1;
-	fd = socket(found->ai_family, SOCK_STREAM, 0);
-	if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen)) {
-		close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(found);
-	if (fd >= 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return fd;
-}
-
-int wire_open(const char* wire)
-{
-	int fd = -1;
-	if (!strncmp(wire, "tty:", 4))
-		fd = openTty(wire + 4);
-	else if (!strncmp(wire, "tcp:", 4))
-		fd = openTcp(wire + 4);
-	else if (!strncmp(wire, "fd:", 3))
-		fd = atoi(wire + 3);
-	if (fd < 0)
-		fprintf(stderr, "xs-host: cannot open %s: %s\n", wire, strerror(errno));
-	else
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	return fd;
-}
-
 /* ---- the UART ---- */
 
 static short serial_wants(Source* source)
 {
 	Serial* serial = (Serial*)source;
-	return (serial->lineCount < LINE / 2 ? 1 /* POLLIN */ : 0) | (serial->outCount ? 4 /* POLLOUT */ : 0);
+	return (serial->lineCount < LINE / 2 ? WIRE_READABLE : 0) | (serial->outCount ? WIRE_WRITABLE : 0);
 }
 
 static void flush(Serial* serial)
 {
-	ssize_t written;
-	if (!serial->outCount || serial->source.fd < 0)
+	int written;
+	if (!serial->outCount || serial->source.wire < 0)
 		return;
-	written = write(serial->source.fd, serial->out, serial->outCount);
+	written = wire_write(serial->source.wire, serial->out, serial->outCount);
 	if (written > 0) {
-		serial->outCount -= (int)written;
+		serial->outCount -= written;
 		memmove(serial->out, serial->out + written, serial->outCount);
 	}
 }
@@ -130,10 +71,10 @@ static void serial_ready(Source* source, short events)
 {
 	Serial* serial = (Serial*)source;
 	uint8_t bytes[LINE];
-	ssize_t count, i;
+	int count, i;
 	(void)events;
 	flush(serial);
-	count = read(source->fd, bytes, LINE - serial->lineCount);
+	count = wire_read(source->wire, bytes, LINE - serial->lineCount);
 	if (count > 0) {
 		int64_t now = clock_now() * 1000;
 		if (!serial->lineCount && serial->rxTime < now)
@@ -141,9 +82,9 @@ static void serial_ready(Source* source, short events)
 		for (i = 0; i < count; i++)
 			serial->line[(serial->lineStart + serial->lineCount++) % LINE] = bytes[i];
 	}
-	else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
+	else if (count < 0) {
 		/* A UART cannot tell that its cable was pulled: from now on it is silent. */
-		source->fd = -1;
+		source->wire = -1;
 	}
 }
 
@@ -240,8 +181,8 @@ static bool serial_deliver(Source* source, void* machine)
 
 static void serial_release(Source* source)
 {
-	if (source->fd >= 0)
-		close(source->fd);
+	if (source->wire >= 0)
+		wire_close(source->wire);
 	free(source);
 }
 
@@ -253,31 +194,25 @@ static void serial_mark(xsMachine* the, void* data, xsMarkRoot mark)
 		callbacks_mark(the, &((Serial*)data)->callbacks, mark);
 }
 
-static void serial_destroy(void* data)
-{
-	if (data)
-		((Serial*)data)->source.dead = true;
-}
-
-static const xsHostHooks hooks = { serial_destroy, serial_mark, NULL };
+static const xsHostHooks hooks = { source_destroy, serial_mark, NULL };
 
 static void Serial_constructor(xsMachine* the)
 {
 	Serial* serial;
 	int port = option_integer(the, ID_port, 1);
 	int baud = option_integer(the, ID_baud, 0);
-	int fd;
+	int wire;
 	native_construct(the);
 	if (baud <= 0 || baud > 20000000)
 		xsRangeError("invalid baud");
 	if (port < 0 || port > 3 || !board.ports[port])
 		xsRangeError("invalid port");
-	fd = wire_open(board.ports[port]);
-	if (fd < 0)
+	wire = wire_open(board.ports[port]);
+	if (wire < 0)
 		xsUnknownError("uart failed");
 	serial = calloc(1, sizeof(Serial));
 	callbacks_open(the, &serial->callbacks, serial, &hooks);
-	serial->source.fd = fd;
+	serial->source.wire = wire;
 	serial->source.wants = serial_wants;
 	serial->source.ready = serial_ready;
 	serial->source.advance = serial_advance;
@@ -351,5 +286,5 @@ void serial_install(void* machine)
 		{ "read", Serial_read, 1 }, { "write", Serial_write, 1 }, { "purge", Serial_purge, 0 },
 		{ "close", Serial_close, 0 }, { NULL },
 	};
-	native_class(machine, "Serial", Serial_constructor, serial_destroy, methods);
+	native_class(machine, "Serial", Serial_constructor, source_destroy, methods);
 }

@@ -1,6 +1,6 @@
 /*
  * `embedded:storage/key-value` with the limits of the ESP32's NVS: keys of 15 characters, strings of 3999 bytes.
- * A domain is a directory, a key a file in it, replaced in one step, so that a write is durable when it returns.
+ * A key is a file, `domain=key`, replaced in one step, so that a write is durable when it returns.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,13 +13,19 @@
 enum { KEY_MAX = 15, VALUE_MAX = 3999 };
 
 typedef struct {
-	char directory[512];
+	char start[512]; /* of the paths of its files */
 	bool buffers; /* format "buffer"; otherwise "string" */
 } Domain;
 
 static void domain_destroy(void* data)
 {
 	free(data);
+}
+
+/** Of a domain or a key. */
+static bool valid(const char* name)
+{
+	return *name && *name != '.' && strlen(name) <= KEY_MAX && !strpbrk(name, "/=");
 }
 
 static Domain* this(xsMachine* the)
@@ -35,9 +41,9 @@ static void keyPath(xsMachine* the, char* path, size_t size, const char* suffix)
 	char key[64];
 	Domain* domain = this(the);
 	xsmcToStringBuffer(xsArg(0), key, sizeof(key));
-	if (!*key || strlen(key) > KEY_MAX || strchr(key, '/') || *key == '.')
+	if (!valid(key))
 		xsRangeError("invalid key");
-	if ((size_t)snprintf(path, size, "%s/%s%s", domain->directory, key, suffix) >= size)
+	if ((size_t)snprintf(path, size, "%s%s%s", domain->start, key, suffix) >= size)
 		xsRangeError("path too long");
 }
 
@@ -120,11 +126,10 @@ static void Domain_constructor(xsMachine* the)
 	native_construct(the);
 	xsmcGet(value, xsArg(0), host_ids[ID_path]);
 	xsmcToStringBuffer(value, text, sizeof(text));
-	if (!*text || strlen(text) > KEY_MAX || strchr(text, '/') || *text == '.')
+	if (!valid(text))
 		xsRangeError("invalid path");
 	domain = calloc(1, sizeof(Domain));
-	snprintf(domain->directory, sizeof(domain->directory), "%s/%s", root(), text);
-	mkdir(domain->directory, 0777);
+	snprintf(domain->start, sizeof(domain->start), "%s/%s=", root(), text);
 	if (xsmcHas(xsArg(0), host_ids[ID_format])) {
 		xsmcGet(value, xsArg(0), host_ids[ID_format]);
 		xsmcToStringBuffer(value, text, sizeof(text));
