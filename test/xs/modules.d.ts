@@ -23,6 +23,8 @@ declare module 'host' {
     mark(label: string): void;
     /** Collects and writes a line with what is alive, by class. */
     census(label: string): void;
+    /** Called with the number of every `call` that XsHost.command() sends. */
+    onCommand(callback: (number: number) => void): void;
     /** Uniform in [0, 1), reproducible from the host's seed. */
     random(): number;
   };

@@ -2,12 +2,15 @@ import { operators, simulateModem } from '../../host-sim/cli/world.js';
 import { RealClock } from '../../host-sim/clock.js';
 import { Broker, Eim, MqttEim } from '../../host-sim/eim/index.js';
 import type { VirtualEuicc } from '../../host-sim/euicc/index.js';
+import type { ProfileSeed } from '../../host-sim/euicc/state.js';
 import type { TraceEvent } from '../../host-sim/events.js';
 import { listenTcp, type Network, type SimulatedModem } from '../../host-sim/modem/index.js';
+import type { TePort } from '../../host-sim/modem/serial.js';
 import { makePki } from '../../host-sim/pki/index.js';
 import { seeded } from '../../host-sim/random.js';
 import { MemoryStore } from '../../host-sim/store.js';
 import { Trace } from '../../host-sim/trace/index.js';
+import { relay } from '../../host-sim/xs/relay.js';
 import type { IpaConfig } from './device/ipa.js';
 import { type HostOptions, XsHost } from './run.js';
 
@@ -29,14 +32,24 @@ export interface XsWorld {
 }
 
 export async function xsWorld(
-  options: { personality?: string; observe?: (event: TraceEvent) => void } = {},
+  options: {
+    personality?: string;
+    observe?: (event: TraceEvent) => void;
+    /** `events` stays empty: for long runs. */
+    forgetful?: boolean;
+    profiles?: ProfileSeed[];
+    /** How much faster than real time modem and network are. */
+    speed?: number;
+    /** Between the serial port and the modem. */
+    tap?: (modem: TePort) => TePort;
+  } = {},
 ): Promise<XsWorld> {
-  const clock = new RealClock();
+  const clock = new RealClock(options.speed);
   const random = seeded(5);
   const trace = new Trace(clock);
   const events: TraceEvent[] = [];
   trace.subscribe((event) => {
-    events.push(event);
+    if (!options.forgetful) events.push(event);
     options.observe?.(event);
   });
   const pki = await makePki({
@@ -59,8 +72,22 @@ export async function xsWorld(
   const network = operators();
   const store = new MemoryStore();
   const personality = options.personality ?? 'generic';
-  const { euicc, modem } = simulateModem({ pki, store, clock, random, trace, network, personality, baud: 0 });
-  const port = await listenTcp(modem, { host: '127.0.0.1', port: 0 });
+  const { profiles, tap } = options;
+  const { euicc, modem, bearer } = simulateModem({
+    pki,
+    store,
+    clock,
+    random,
+    trace,
+    network,
+    personality,
+    profiles,
+    baud: 0,
+  });
+  const port = await listenTcp(tap ? tap(modem) : modem, { host: '127.0.0.1', port: 0 });
+  const { hostname: host, port: brokerPort } = new URL(broker.url);
+  const direct = { address: host, port: Number(brokerPort) };
+  const gated = await relay(bearer, { host, port: direct.port });
   const hosts: XsHost[] = [];
   return {
     eim,
@@ -70,11 +97,11 @@ export async function xsWorld(
     initialEim: eim.eimConfiguration({ eid: EID, token: false }),
     events,
     async boot(config = {}, hostOptions = {}) {
-      const { hostname, port: brokerPort } = new URL(broker.url);
+      const throughModem = { address: '127.0.0.1', port: gated.port };
       const host = await XsHost.start({
         entry: 'test/xs/device/ipa.ts',
         ports: { 1: `tcp:127.0.0.1:${port.port}` },
-        config: { baud: 115_200, broker: { address: hostname, port: Number(brokerPort) }, ...config },
+        config: { baud: 115_200, broker: config.networkThroughModem ? throughModem : direct, ...config },
         ...hostOptions,
       });
       hosts.push(host);
@@ -82,6 +109,7 @@ export async function xsWorld(
     },
     async close() {
       for (const host of hosts) host.kill();
+      gated.close();
       await port.close();
       modem.powerOff();
       await link.close();

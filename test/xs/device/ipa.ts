@@ -21,6 +21,10 @@ export interface IpaConfig {
   quirks?: string;
   access?: 'auto' | 'csim' | 'cgla';
   log?: boolean;
+  /** The way to the broker is the modem's data connection. */
+  networkThroughModem?: boolean;
+  /** Polls and ends when it is told to: `call N` (run.ts) is N polls, one after the other. Logs its state, and nothing else. */
+  commanded?: boolean;
 }
 
 /** The composition root of a device, with figures taken part by part. */
@@ -40,17 +44,26 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
   Host.mark('AtModem');
   const storage = Storage.open({ path: 'ipa', format: 'string' });
   const random = () => Host.random();
+  const { commanded } = config;
   let polls = 0;
   const ipad = new Ipad({
     modem,
     platform: { timer: Timer, time: Time, random, storage },
     initialEim: config.initialEim ? bytes(config.initialEim) : undefined,
     blockSize: config.blockSize,
-    settings: { networkThroughModem: false, pollInterval: config.pollInterval ?? 3_600_000 },
+    settings: {
+      networkThroughModem: config.networkThroughModem ?? false,
+      pollInterval: config.pollInterval ?? 3_600_000,
+    },
     observe: (event) => {
       observe?.(event);
       if (event.event === 'failure') Host.log(`failure in ${event.where}: ${event.code}: ${event.detail}`);
       if (event.event !== 'state') return;
+      if (commanded) {
+        Host.log(event.state);
+        if (event.state === 'idle' && polls > 0 && --polls > 0) ipad.poll();
+        return;
+      }
       Host.log(`state ${event.state}`);
       if (event.state === 'unassociated') Host.exit();
       if (event.state !== 'idle') return;
@@ -59,8 +72,9 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       if (polls++ === (config.polls ?? 1)) Host.exit();
       else Timer.set(() => ipad.poll(), 100);
     },
-    createLink: (eim, eid) =>
-      new MqttLink({
+    createLink: (eim, eid) => {
+      if (commanded) Host.mark('before the link');
+      const link = new MqttLink({
         eimId: eim.eimId,
         eid,
         mqtt: {
@@ -74,8 +88,17 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
         random,
         times: defaultTimes(),
         observe,
-      }),
+      });
+      if (commanded) Host.mark('link');
+      return link;
+    },
   });
+  if (commanded) {
+    Host.onCommand((count) => {
+      polls = count;
+      ipad.poll();
+    });
+  }
   Host.mark('Ipad');
   void ipad.run();
 }

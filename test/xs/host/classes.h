@@ -37,6 +37,9 @@ void callbacks_close(xsMachine* the, Callbacks* callbacks);
  */
 bool callbacks_call(void* machine, Callbacks* callbacks, xsSlot* callback, int count);
 
+/** onCommand() of the module `host` (control.c). */
+void Host_onCommand(xsMachine* the);
+
 /** The integer option `id`, or `missing`. */
 int option_integer(xsMachine* the, int id, int missing);
 /** read(buffer) and read(count) as ECMA-419 has them: how many bytes to take from `available`, and where to. */

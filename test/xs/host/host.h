@@ -5,7 +5,8 @@
  *   loop.c      clock, timers, the order in which callbacks run
  *   serial.c    an ESP32's UART          tcp.c      TCP in lwIP's sizes
  *   storage.c   key-value storage        system.c   log, figures, exit, random
- *   classes.c   what all classes share   main.c     options
+ *   control.c   commands from outside    classes.c  what all classes share
+ *   main.c      options
  *
  * and what only they know of the machine under the host:
  *
@@ -54,6 +55,9 @@ typedef struct {
 	int aliases;       /* objects and bindings that a script may still change: 4 bytes of RAM each */
 } FlashFigures;
 
+/** Bytecode of the preloaded module `index` in the order they were given, and its name; NULL behind the last one. */
+const char* machine_moduleBytecode(int index, int* size);
+
 /** To be preloaded, in this order. */
 void machine_module(ModuleSource source);
 /** The module that boots; its bytecode is run from flash, what it makes is RAM. */
@@ -78,10 +82,10 @@ typedef struct {
 /** Fills `lines`, largest first; garbage that was not collected counts. @returns how many there are */
 int machine_census(void* machine, CensusLine* lines, int room);
 /**
- * Collects at every allocation from now on, so that peaks are what was really alive and not garbage as well.
+ * Collects at every allocation from now on, so that peaks are what was really alive and not garbage as well; or no more.
  * @returns false in a build without it
  */
-bool machine_stress(void);
+bool machine_stress(bool on);
 int machine_slotBytes(void);
 const char* machine_version(void);
 /** True while modules are preloaded: a native called then could not be stored in flash. */
@@ -118,6 +122,8 @@ void wire_close(int wire);
 /** Microseconds since the start. */
 int64_t clock_now(void);
 void loop_virtualTime(bool on);
+/** Processor time of all callbacks so far, microseconds of this machine. */
+int64_t loop_engineTime(void);
 /** How many times slower than this machine the device runs; the time of every callback is stretched by it. */
 void loop_slowness(double factor);
 void loop_run(void* machine);
@@ -175,6 +181,10 @@ typedef struct {
 extern Board board;
 
 void system_census(void* machine, const char* label);
+/** A line of figures for what ran since the last one; collects, and starts the peaks over. */
+void system_mark(void* machine, const char* label);
+/** Takes commands from a wire (control.c). */
+void control_open(const char* wire);
 void system_report(void* machine, const char* label, int exitCode);
 void serial_totals(int64_t* sent, int64_t* received, int64_t* lost);
 

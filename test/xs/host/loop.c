@@ -12,6 +12,7 @@ static bool virtualTime = false;
 static int64_t virtualNow = 0;
 static double slowness = 0;
 static bool stopped = false;
+static int64_t engineTime = 0;
 
 /* In virtual time, how many microseconds a peer may take to answer before time is taken to the next timer. */
 enum { GRACE = 2000 };
@@ -40,6 +41,11 @@ void source_destroy(void* data)
 {
 	if (data)
 		((Source*)data)->dead = true;
+}
+
+int64_t loop_engineTime(void)
+{
+	return engineTime;
 }
 
 void loop_add(Source* source)
@@ -320,7 +326,9 @@ void loop_run(void* machine)
 	machine_runJobs(machine);
 	while (!stopped) {
 		bool delivered;
-		payFor(platform_processorTime() - cpu);
+		cpu = platform_processorTime() - cpu;
+		engineTime += cpu;
+		payFor(cpu);
 		advanceAll(clock_now(), false);
 		cpu = platform_processorTime();
 		delivered = deliverOne(machine);

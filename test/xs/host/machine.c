@@ -20,6 +20,7 @@ struct Heap {
 
 #define MODULES_MAX 32
 static ModuleSource modules[MODULES_MAX];
+static int moduleBytecode[MODULES_MAX];
 static int moduleCount = 0;
 static ModuleSource mainModule;
 
@@ -322,6 +323,8 @@ void fxLoadModule(txMachine* the, txSlot* module, txID moduleID)
 		if (source) {
 			txScript* script = parseModule(the, source);
 			flash.bytecode += script->codeSize;
+			if (source != &mainModule)
+				moduleBytecode[source - modules] = script->codeSize;
 			fxResolveModule(the, module, moduleID, script, C_NULL, C_NULL);
 		}
 	}
@@ -689,11 +692,11 @@ void machine_resetPeaks(void* machine)
 	c_memset(the->stackBottom, PAINT, (txByte*)the->stack - (txByte*)the->stackBottom);
 }
 
-bool machine_stress(void)
+bool machine_stress(bool on)
 {
 #if mxStress
 	extern int gxStress;
-	gxStress = 1;
+	gxStress = on;
 	return true;
 #else
 	return false;
@@ -804,6 +807,14 @@ int machine_census(void* machine, CensusLine* lines, int room)
 	}
 	qsort(lines, count, sizeof(CensusLine), bySize);
 	return count;
+}
+
+const char* machine_moduleBytecode(int index, int* size)
+{
+	if (index >= moduleCount)
+		return NULL;
+	*size = moduleBytecode[index];
+	return modules[index].name;
 }
 
 FlashFigures machine_flash(void)

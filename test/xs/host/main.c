@@ -33,6 +33,7 @@ static void usage(FILE* file)
 		"  --live-peaks            collect at every allocation: peaks without garbage (stress build only)\n"
 		"  --seed NUMBER           of the random source\n"
 		"  --results FD            figures as JSON lines\n"
+		"  --control WIRE          commands, a line each: mark LABEL, census LABEL, live 0|1, call N, exit\n"
 		"exit: 0 or the script's own; 10 + the engine's abort: 11 memory full, 12 stack overflow, 15 unhandled\n"
 		"exception, 18 unhandled rejection; 2 wrong use\n",
 		file);
@@ -60,7 +61,7 @@ static char* value(char* text)
 
 int main(int argc, char* argv[])
 {
-	enum { PRELOAD = 1, STATIC, STACK, SLOTS, CHUNKS, THAWED, PORT, FIFO, STORAGE, VIRTUAL, SLOWNESS, LIVE, SEED, RESULTS, HELP };
+	enum { PRELOAD = 1, STATIC, STACK, SLOTS, CHUNKS, THAWED, PORT, FIFO, STORAGE, VIRTUAL, SLOWNESS, LIVE, SEED, RESULTS, CONTROL, HELP };
 	static const struct option options[] = {
 		{ "preload", required_argument, NULL, PRELOAD }, { "static", required_argument, NULL, STATIC },
 		{ "stack", required_argument, NULL, STACK }, { "slots", required_argument, NULL, SLOTS },
@@ -69,7 +70,8 @@ int main(int argc, char* argv[])
 		{ "storage", required_argument, NULL, STORAGE }, { "virtual-time", no_argument, NULL, VIRTUAL },
 		{ "slowness", required_argument, NULL, SLOWNESS }, { "live-peaks", no_argument, NULL, LIVE },
 		{ "seed", required_argument, NULL, SEED },
-		{ "results", required_argument, NULL, RESULTS }, { "help", no_argument, NULL, HELP }, { 0 },
+		{ "results", required_argument, NULL, RESULTS }, { "control", required_argument, NULL, CONTROL },
+		{ "help", no_argument, NULL, HELP }, { 0 },
 	};
 	bool frozen = true, live = false;
 	void* machine;
@@ -101,6 +103,7 @@ int main(int argc, char* argv[])
 		case LIVE: live = true; break;
 		case SEED: board.seed = (uint32_t)strtoul(optarg, NULL, 0); break;
 		case RESULTS: board.resultsFd = atoi(optarg); break;
+		case CONTROL: control_open(optarg); break;
 		case HELP: usage(stdout); return 0;
 		default: usage(stderr); return 2;
 		}
@@ -115,7 +118,7 @@ int main(int argc, char* argv[])
 	machine_makeRoot(frozen);
 	machine = machine_boot(&creation);
 	system_baseline(machine);
-	if (live && !machine_stress()) {
+	if (live && !machine_stress(true)) {
 		fprintf(stderr, "xs-host: --live-peaks needs the stress build\n");
 		return 2;
 	}

@@ -46,6 +46,8 @@ static void writeFigures(void* machine, const char* label, const char* event, in
 	FILE* file = results();
 	FlashFigures flash = machine_flash();
 	int64_t sent, received, lost;
+	const char* module;
+	int index, size;
 	if (!file)
 		return;
 	serial_totals(&sent, &received, &lost);
@@ -53,8 +55,8 @@ static void writeFigures(void* machine, const char* label, const char* event, in
 	writeString(file, label);
 	if (code >= 0)
 		fprintf(file, ",\"exit\":%d", code);
-	fprintf(file, ",\"version\":\"%s\",\"slotBytes\":%d,\"ticks\":%lld", machine_version(), machine_slotBytes(),
-		(long long)(clock_now() / 1000));
+	fprintf(file, ",\"version\":\"%s\",\"slotBytes\":%d,\"ticks\":%lld,\"engine\":%lld", machine_version(),
+		machine_slotBytes(), (long long)(clock_now() / 1000), (long long)loop_engineTime());
 	if (machine) {
 		Figures now = machine_figures(machine);
 		int slots = now.slots - baseline.slots, chunks = now.chunks - baseline.chunks;
@@ -70,10 +72,24 @@ static void writeFigures(void* machine, const char* label, const char* event, in
 	fprintf(file,
 		",\"serial\":{\"sent\":%lld,\"received\":%lld,\"lost\":%lld}"
 		",\"flash\":{\"bytecode\":%d,\"mainBytecode\":%d,\"slots\":%d,\"chunks\":%d,\"keys\":%d,\"aliases\":%d"
-		",\"intrinsicSlots\":%d}}\n",
+		",\"intrinsicSlots\":%d,\"modules\":{",
 		(long long)sent, (long long)received, (long long)lost, flash.bytecode, flash.mainBytecode, flash.slots,
 		flash.chunks, flash.keys, flash.aliases, flash.intrinsicSlots);
+	for (index = host_moduleCount; (module = machine_moduleBytecode(index, &size)); index++) {
+		if (index > host_moduleCount)
+			fputc(',', file);
+		writeString(file, module);
+		fprintf(file, ":%d", size);
+	}
+	fprintf(file, "}}}\n");
 	fflush(file);
+}
+
+void system_mark(void* machine, const char* label)
+{
+	machine_collect(machine);
+	writeFigures(machine, label, "mark", -1);
+	machine_resetPeaks(machine);
 }
 
 void system_report(void* machine, const char* label, int code)
@@ -131,9 +147,7 @@ static void Host_mark(xsMachine* the)
 	char label[64];
 	native_onDevice(the);
 	xsmcToStringBuffer(xsArg(0), label, sizeof(label));
-	machine_collect(the);
-	writeFigures(the, label, "mark", -1);
-	machine_resetPeaks(the);
+	system_mark(the, label);
 }
 
 /** A line with what is alive, by class. Closed-over variables are in none of them. */
@@ -181,7 +195,8 @@ void system_install(void* machine)
 {
 	static const Method methods[] = {
 		{ "log", Host_log, 1 }, { "exit", Host_exit, 1 }, { "collect", Host_collect, 0 },
-		{ "memory", Host_memory, 0 }, { "mark", Host_mark, 1 }, { "census", Host_census, 1 }, { "random", Host_random, 0 }, { NULL },
+		{ "memory", Host_memory, 0 }, { "mark", Host_mark, 1 }, { "census", Host_census, 1 }, { "random", Host_random, 0 },
+		{ "onCommand", Host_onCommand, 1 }, { NULL },
 	};
 	native_object(machine, "Host", methods);
 }
