@@ -12,7 +12,9 @@ export class RspError extends XsIpaError {
       /** a point that is not on the curve */
       | 'key'
       /** bytes that are not a Bound Profile Package */
-      | 'package',
+      | 'package'
+      /** a profile package that cannot be read or made */
+      | 'profile',
     message: string,
     options?: { cause?: unknown },
   ) {
