@@ -1,5 +1,6 @@
 export * from './error.js';
 export * from './events.js';
+export * from './http.js';
 export * from './modem.js';
 export * from './mqtt.js';
 export * from './platform.js';

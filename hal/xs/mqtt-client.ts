@@ -12,6 +12,7 @@ import {
   type TimerHandle,
   XsIpaError,
 } from '../contracts/index.js';
+import { isAddress } from './address.js';
 import { connectPacket, publishHeader, subscribePacket } from './mqtt-packets.js';
 import { MqttParser, PacketType, Parsed } from './mqtt-parser.js';
 
@@ -406,16 +407,4 @@ function refusal(code: number): string {
     default:
       return `code ${code}`;
   }
-}
-
-/** Four numbers with dots, or anything with a colon: an IP address, not a name. */
-function isAddress(host: string): boolean {
-  let dots = 0;
-  for (let at = 0; at < host.length; at++) {
-    const code = host.charCodeAt(at);
-    if (code === 0x3a) return true;
-    if (code === 0x2e) dots++;
-    else if (code < 0x30 || code > 0x39) return false;
-  }
-  return dots === 3;
 }

@@ -1,0 +1,42 @@
+import SdkClient from 'embedded:network/http/client';
+import type {
+  HttpClient,
+  HttpClientOptions,
+  HttpRequest,
+  HttpRequestOptions,
+} from '../../contracts/index.js';
+
+/** The class as it is at run time; its declarations know no result of write(). */
+interface Native {
+  request(options: HttpRequestOptions): {
+    read(into: Uint8Array): number | undefined;
+    write(piece: Uint8Array): number;
+  };
+  close(): void;
+}
+
+/**
+ * The SDK's own HTTP client. It keeps every header of a response, takes 1xx for the final one, knows no time limit, and
+ * gives no reason in onError; a `dns` must be there.
+ */
+export class HttpClass implements HttpClient {
+  readonly #client: Native;
+
+  constructor(options: HttpClientOptions) {
+    this.#client = new SdkClient(
+      options as unknown as ConstructorParameters<typeof SdkClient>[0],
+    ) as unknown as Native;
+  }
+
+  request(options: HttpRequestOptions): HttpRequest {
+    const request = this.#client.request(options);
+    return {
+      read: (into) => request.read(into) ?? 0,
+      write: (piece) => request.write(piece),
+    };
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

@@ -1,0 +1,121 @@
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import * as x509 from '@peculiar/x509';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type HttpTrust, httpConfiguration, trustOf } from '../../../hal/node/http.js';
+import { behaviour, exchange } from '../http-behaviour.js';
+
+behaviour('the HTTP client on Node', (port) => httpConfiguration({ url: `http://127.0.0.1:${port}` }));
+
+const DAY = 86_400_000;
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+
+interface Identity {
+  cert: string;
+  der: Buffer;
+  spki: Buffer;
+  key: string;
+  keys: webcrypto.CryptoKeyPair;
+}
+
+async function identity(
+  name: string,
+  options: { ca?: boolean; from?: number; issuer?: Identity } = {},
+): Promise<Identity> {
+  const { ca = false, from = -1, issuer } = options;
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: '01',
+    subject: `CN=${name}`,
+    issuer: issuer ? new x509.X509Certificate(issuer.cert).subject : `CN=${name}`,
+    notBefore: new Date(Date.now() + from * DAY),
+    notAfter: new Date(Date.now() + (from + 2) * DAY),
+    publicKey: keys.publicKey,
+    signingKey: (issuer?.keys ?? keys).privateKey,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(ca, undefined, true),
+      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
+    ],
+  });
+  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+  return {
+    cert: certificate.toString('pem'),
+    der: Buffer.from(certificate.rawData),
+    spki: Buffer.from(certificate.publicKey.rawData),
+    key: `-----BEGIN PRIVATE KEY-----\n${key.toString('base64')}\n-----END PRIVATE KEY-----\n`,
+    keys,
+  };
+}
+
+describe('the HTTP client on Node over TLS', () => {
+  const server = 'eim.example.com';
+  let ca: Identity;
+  let good: Identity;
+  let expired: Identity;
+  let foreign: Identity;
+  const open: Server[] = [];
+  let reached = 0;
+
+  beforeAll(async () => {
+    ca = await identity('CA', { ca: true });
+    good = await identity(server, { issuer: ca });
+    expired = await identity(server, { issuer: ca, from: -5 });
+    foreign = await identity(server);
+  });
+  afterEach(async () => {
+    reached = 0;
+    for (const one of open.splice(0)) await new Promise((resolve) => one.close(resolve));
+  });
+
+  async function ask(shown: Identity, trust: HttpTrust | undefined, serverName = server): Promise<string> {
+    const one = createServer({ cert: shown.cert, key: shown.key }, (_request, response) => {
+      reached++;
+      response.setHeader('connection', 'close');
+      response.end('hello');
+    });
+    one.on('tlsClientError', () => {});
+    open.push(one);
+    await new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve));
+    const { port } = one.address() as AddressInfo;
+    const configuration = httpConfiguration({ url: `https://127.0.0.1:${port}`, trust, serverName });
+    const client = new configuration.io({ ...configuration });
+    try {
+      return String((await exchange(client, { path: '/' })).body);
+    } finally {
+      client.close();
+    }
+  }
+
+  it('trusts a chain to a given root, and a pinned key', async () => {
+    expect(await ask(good, { roots: [ca.der] })).toBe('hello');
+    expect(await ask(good, { roots: [ca.cert] })).toBe('hello');
+    expect(await ask(good, { pin: good.spki })).toBe('hello');
+    expect(await ask(foreign, { pin: foreign.spki }, 'other.example.com')).toBe('hello');
+  });
+
+  it('reads the trust of an eIM configuration: a CA is a root, another certificate is pinned', async () => {
+    expect(await ask(good, trustOf('certificate', ca.der))).toBe('hello');
+    expect(trustOf('certificate', good.der)).toEqual({ pin: good.spki });
+    expect(trustOf('publicKey', good.spki)).toEqual({ pin: good.spki });
+  });
+
+  it.each([
+    ['a foreign chain', () => ask(foreign, { roots: [ca.der] }), 'self-signed'],
+    ['a foreign key', () => ask(foreign, { pin: good.spki }), 'another key'],
+    ['an expired certificate', () => ask(expired, { roots: [ca.der] }), 'expired'],
+    ['an expired pinned certificate', () => ask(expired, { pin: expired.spki }), 'valid from'],
+    ['another name', () => ask(good, { roots: [ca.der] }, 'other.example.com'), 'altnames'],
+    ['a test server by the roots of the system', () => ask(good, undefined), 'unable to verify'],
+  ])('refuses %s and sends nothing', async (_name, act, reason) => {
+    await expect(act()).rejects.toThrow(reason);
+    expect(reached).toBe(0);
+  });
+
+  it('refuses an address that is none', () => {
+    expect(() => httpConfiguration({ url: 'mqtt://x' })).toThrow('http://');
+    expect(() => httpConfiguration({ url: 'x' })).toThrow('http://host:port');
+  });
+});
