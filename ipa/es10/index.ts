@@ -1,3 +1,4 @@
+export * from './bpp-segmenter.js';
 export * from './eim-configuration.js';
 export * from './es10.js';
 export * from './euicc-package.js';
