@@ -14,13 +14,15 @@ interface MakeOptions extends OutputOptions {
 }
 
 /** What savePki writes. */
-const ours = /^(ci(-\d+)?|eum|euicc|eim-\d+)\.(crt|key)\.pem$/;
+const ours = /^(ci(-\d+)?|eum|euicc|eim-\d+|smd[ps]-\d+-(auth|pb|tls))\.(crt|key)\.pem$/;
 
 export function registerPki(program: Command, output: (options: OutputOptions) => Output): void {
   const pki = program.command('pki').description('test certificates and keys');
   pki
     .command('make')
-    .description('makes a test CI, EUM, eUICC and one or several eIMs, as PEM files; for tests only')
+    .description(
+      'makes a test CI, EUM, eUICC, SM-DP+, SM-DS and one or several eIMs, as PEM files; for tests only',
+    )
     .requiredOption('--out <dir>', 'folder to write to')
     .option('--eid <digits>', 'EID of the eUICC', eid, defaultEid)
     .option('--eim-id <id>', `an eIM; may be given several times (default: ${defaultEimId})`, collect)

@@ -26,6 +26,11 @@ export const oids = {
   roleCi: '2.23.146.1.2.1.0',
   roleEuicc: '2.23.146.1.2.1.1',
   roleEum: '2.23.146.1.2.1.2',
+  roleDpTls: '2.23.146.1.2.1.3',
+  roleDpAuth: '2.23.146.1.2.1.4',
+  roleDpPb: '2.23.146.1.2.1.5',
+  roleDsTls: '2.23.146.1.2.1.6',
+  roleDsAuth: '2.23.146.1.2.1.7',
 } as const;
 
 /** Prefix of every id-rspRole policy. */

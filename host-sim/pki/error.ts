@@ -20,9 +20,15 @@ export class PkiError extends XsIpaError {
   }
 }
 
-/** The check of the chain eUICC → EUM → CI that failed. */
+/** The check of the chain eUICC → EUM → CI, or server → CI, that failed. */
 export type ChainCheck =
   | 'ciUnknown'
+  /** of a server's certificate */
+  | 'serverSignature'
+  | 'serverPolicy'
+  | 'serverUsage'
+  /** no registeredID, or another one than expected */
+  | 'serverOid'
   | 'eumSignature'
   | 'euiccSignature'
   | 'eumPolicy'

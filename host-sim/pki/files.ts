@@ -16,7 +16,7 @@ import {
 import { PkiError } from './error.js';
 import { pkcs8, readPrivateKey, scalarOf } from './keys.js';
 import { publicPoint } from './signature.js';
-import type { EimCredentials, Pki } from './types.js';
+import type { Credential, EimCredentials, Pki, ServerNames, SmdsCredentials } from './types.js';
 import { isChainProblem, verifyEuiccChain } from './verify.js';
 import { PemConverter } from './x509.js';
 
@@ -31,6 +31,20 @@ export function savePki(dir: string, pki: Pki): void {
   write('eum.crt.pem', 'CERTIFICATE', pki.euicc.eumCertificate);
   write('euicc.crt.pem', 'CERTIFICATE', pki.euicc.certificate);
   write('euicc.key.pem', 'PRIVATE KEY', pkcs8(pki.euicc.privateKey), 0o600);
+  if (pki.ci) write('ci.key.pem', 'PRIVATE KEY', pkcs8(pki.ci.privateKey), 0o600);
+  const both = (name: string, { certificate, privateKey }: Credential) => {
+    write(`${name}.crt.pem`, 'CERTIFICATE', certificate);
+    write(`${name}.key.pem`, 'PRIVATE KEY', pkcs8(privateKey), 0o600);
+  };
+  pki.smdps.forEach(({ auth, pb, tls }, i) => {
+    both(`smdp-${i + 1}-auth`, auth);
+    both(`smdp-${i + 1}-pb`, pb);
+    both(`smdp-${i + 1}-tls`, tls);
+  });
+  pki.smdss.forEach(({ auth, tls }, i) => {
+    both(`smds-${i + 1}-auth`, auth);
+    both(`smds-${i + 1}-tls`, tls);
+  });
   pki.eims.forEach((eim, i) => {
     write(`eim-${i + 1}.crt.pem`, 'CERTIFICATE', eim.certificate);
     write(`eim-${i + 1}.key.pem`, 'PRIVATE KEY', pkcs8(eim.privateKey), 0o600);
@@ -44,8 +58,8 @@ interface Found<T> {
 
 /**
  * Reads a folder of PEM or DER files. What a file is follows from its content: policies, key identifiers and which key
- * fits which certificate; names do not matter. Certificates of other roles (SM-DP+, TLS, …) and their keys are left
- * alone, files that are neither certificates nor keys too.
+ * fits which certificate; names do not matter. An SM-DP+ or SM-DS without all its certificates and keys is left alone,
+ * files that are neither certificates nor keys too.
  *
  * @throws PkiError with the file and what is wrong with it
  */
@@ -106,10 +120,45 @@ export function loadPki(dir: string): Pki {
     eims.push(eimOf(candidate, key));
   }
   const ciKeyId = authorityKeyId(eum.value)!;
+  const ciKey = keyOf(cis[0]);
   return {
     ciCertificates,
     euicc: { eid, privateKey, certificate: euicc.value.der, eumCertificate: eum.value.der, ciKeyId },
     eims,
+    ...(ciKey && { ci: { privateKey: ciKey, certificate: ciCertificates[0] } }),
+    ...serversOf(certificates, keyOf),
+  };
+}
+
+/** SM-DP+ and SM-DS of the folder: those of which all certificates and keys are there, by their registeredID. */
+function serversOf(
+  certificates: Found<Certificate>[],
+  keyOf: (certificate: Found<Certificate>) => Uint8Array | undefined,
+): Pick<Pki, 'smdps' | 'smdss'> {
+  const find = (role: string, oid?: string) =>
+    certificates.flatMap((found): (Credential & ServerNames & { ciKeyId: Uint8Array })[] => {
+      const privateKey = keyOf(found);
+      const id = alternativeName(found.value, 'id');
+      const ciKeyId = authorityKeyId(found.value);
+      if (!policiesOf(found.value).includes(role) || !privateKey || !id || !ciKeyId) return [];
+      if (oid !== undefined && id !== oid) return [];
+      const address = alternativeName(found.value, 'dns') ?? '';
+      return [{ privateKey, certificate: found.value.der, oid: id, address, ciKeyId }];
+    });
+  const credential = ({ privateKey, certificate }: Credential): Credential => ({ privateKey, certificate });
+  const servers = (authRole: string, tlsRole: string): SmdsCredentials[] =>
+    find(authRole).flatMap((auth) => {
+      const tls = find(tlsRole, auth.oid).at(0);
+      if (!tls) return [];
+      const { oid, ciKeyId } = auth;
+      return [{ oid, ciKeyId, address: tls.address, auth: credential(auth), tls: credential(tls) }];
+    });
+  return {
+    smdps: servers(oids.roleDpAuth, oids.roleDpTls).flatMap((server) => {
+      const pb = find(oids.roleDpPb, server.oid).at(0);
+      return pb ? [{ ...server, pb: credential(pb) }] : [];
+    }),
+    smdss: servers(oids.roleDsAuth, oids.roleDsTls),
   };
 }
 

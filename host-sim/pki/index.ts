@@ -11,6 +11,28 @@ export { type ChainCheck, ChainError, PkiError } from './error.js';
 export { loadPki, pem, savePki } from './files.js';
 export { pkcs8, pointOfSpki, sec1, spkiOfPoint } from './keys.js';
 export { makeEim, makePki, type PkiOptions } from './make.js';
+export {
+  makeServerCertificate,
+  makeSmdp,
+  makeSmds,
+  type ServerCertificateOptions,
+  type ServerRole,
+} from './servers.js';
 export { publicPoint, sign, verify } from './signature.js';
-export type { EimCredentials, EuiccCredentials, Pki } from './types.js';
-export { isChainProblem, verifyEuiccChain } from './verify.js';
+export type {
+  CiCredentials,
+  Credential,
+  EimCredentials,
+  EuiccCredentials,
+  Pki,
+  ServerNames,
+  SmdpCredentials,
+  SmdsCredentials,
+} from './types.js';
+export {
+  checkValidity,
+  isChainProblem,
+  type ServerIdentity,
+  verifyEuiccChain,
+  verifyServerChain,
+} from './verify.js';

@@ -22,9 +22,43 @@ export interface EimCredentials {
   certificate: Uint8Array;
 }
 
+/** A certificate with its key. */
+export interface Credential {
+  privateKey: Uint8Array;
+  certificate: Uint8Array;
+}
+
+/** What issues certificates for servers. */
+export type CiCredentials = Credential;
+
+/** How a server is called. */
+export interface ServerNames {
+  /** FQDN, as in activation codes and serverSigned1. */
+  address: string;
+  /** Dotted; registeredID of its certificates. */
+  oid: string;
+}
+
+export interface SmdsCredentials extends ServerNames {
+  /** SubjectKeyIdentifier of the CI its certificates hang from, 20 bytes. */
+  ciKeyId: Uint8Array;
+  /** CERT.DSauth, or CERT.DPauth of an SM-DP+. */
+  auth: Credential;
+  tls: Credential;
+}
+
+export interface SmdpCredentials extends SmdsCredentials {
+  /** CERT.DPpb, which binds profiles. */
+  pb: Credential;
+}
+
 export interface Pki {
   /** Trust anchors, whole X.509 DER. */
   ciCertificates: Uint8Array[];
   euicc: EuiccCredentials;
   eims: EimCredentials[];
+  /** Of the first trust anchor; absent where its key was not kept. */
+  ci?: CiCredentials;
+  smdps: SmdpCredentials[];
+  smdss: SmdsCredentials[];
 }

@@ -1,6 +1,7 @@
 import * as asn1 from '@peculiar/asn1-x509';
 import { sameBytes } from '../bytes.js';
 import {
+  alternativeName,
   attributeOf,
   authorityKeyId,
   type Certificate,
@@ -69,11 +70,7 @@ export function verifyEuiccChain(chain: {
     'euiccUsage',
     'the eUICC certificate may not sign data',
   );
-  for (const certificate of [eum, euicc]) {
-    for (const { type, critical } of certificate.x509.extensions) {
-      ensure(!critical || known.includes(type), 'criticalExtension', `unknown critical extension ${type}`);
-    }
-  }
+  for (const certificate of [eum, euicc]) checkCritical(certificate);
 
   const eid = Buffer.from(chain.eid).toString('hex');
   const subject = attributeOf(euicc.x509.subjectName, oids.serialNumber);
@@ -82,20 +79,78 @@ export function verifyEuiccChain(chain: {
 
   const { now } = chain;
   if (now === undefined) return;
-  for (const [who, { x509 }] of [
-    ['CI', ci],
-    ['EUM', eum],
-    ['eUICC', euicc],
-  ] as const) {
-    const valid = now >= x509.notBefore.getTime() && now <= x509.notAfter.getTime();
-    ensure(valid, 'validity', `the ${who} certificate is not valid at ${new Date(now).toISOString()}`);
-  }
+  checkValidity('CI', ci.der, now);
+  checkValidity('EUM', eum.der, now);
+  checkValidity('eUICC', euicc.der, now);
 }
 
-/** The CI certificate an EUM certificate hangs from. Generations of one CI share key and key identifier, not the name. */
-function findCi(eum: Certificate, cis: readonly Uint8Array[]): Certificate {
-  const wanted = authorityKeyId(eum);
-  ensure(wanted !== undefined, 'ciUnknown', 'the EUM certificate does not name the key of its CI');
+/** What a server's certificate says once it is believed. */
+export interface ServerIdentity {
+  /** registeredID of subjectAltName, dotted. */
+  oid: string;
+  /** Uncompressed point, 65 bytes. */
+  publicKey: Uint8Array;
+}
+
+/**
+ * Checks CERT.DPauth, CERT.DPpb or CERT.DSauth against its CI (SGP.22 §4.5.2, crypto.md §3, §5).
+ *
+ * @param chain.ciKeyId only the CI with this key identifier will do; undefined for any of `cis`
+ * @param chain.oid the registeredID it has to have, such as that of CERT.DPauth for CERT.DPpb
+ * @param chain.now milliseconds since 1970; validity dates are looked at only when it is given
+ * @throws ChainError naming the failed check; PkiError 'malformed' for something that is not a certificate
+ */
+export function verifyServerChain(chain: {
+  certificate: Uint8Array;
+  role: 'dpAuth' | 'dpPb' | 'dsAuth';
+  cis: readonly Uint8Array[];
+  ciKeyId?: Uint8Array;
+  oid?: string;
+  now?: number;
+}): ServerIdentity {
+  const server = parseCertificate(chain.certificate);
+  const ci = findCi(server, chain.cis);
+  const fits = !chain.ciKeyId || sameBytes(subjectKeyId(ci), chain.ciKeyId);
+  ensure(fits, 'ciUnknown', 'the certificate hangs from another CI than the session');
+  ensure(isSignedBy(server, ci), 'serverSignature', "the CI's key did not sign the server's certificate");
+  const roles = { dpAuth: oids.roleDpAuth, dpPb: oids.roleDpPb, dsAuth: oids.roleDsAuth };
+  ensure(
+    policiesOf(server).includes(roles[chain.role]),
+    'serverPolicy',
+    `the certificate lacks the policy of the role ${chain.role}`,
+  );
+  ensure(
+    !isCa(server) && hasKeyUsage(server, KeyUsageFlags.digitalSignature),
+    'serverUsage',
+    'the certificate may not sign data',
+  );
+  checkCritical(server);
+  const oid = alternativeName(server, 'id');
+  ensure(oid !== undefined, 'serverOid', 'the certificate has no registeredID');
+  ensure(!chain.oid || chain.oid === oid, 'serverOid', `the certificate is of ${oid}, not of ${chain.oid}`);
+  if (chain.now !== undefined) {
+    checkValidity('CI', ci.der, chain.now);
+    checkValidity("server's", server.der, chain.now);
+  }
+  return { oid, publicKey: server.publicKey };
+}
+
+function checkCritical({ x509 }: Certificate): void {
+  for (const { type, critical } of x509.extensions)
+    ensure(!critical || known.includes(type), 'criticalExtension', `unknown critical extension ${type}`);
+}
+
+/** @throws ChainError 'validity' */
+export function checkValidity(who: string, certificate: Uint8Array, now: number): void {
+  const { x509 } = parseCertificate(certificate);
+  const valid = now >= x509.notBefore.getTime() && now <= x509.notAfter.getTime();
+  ensure(valid, 'validity', `the ${who} certificate is not valid at ${new Date(now).toISOString()}`);
+}
+
+/** The CI certificate that one of an EUM or a server hangs from. Generations of one CI share key and key identifier, not the name. */
+function findCi(issued: Certificate, cis: readonly Uint8Array[]): Certificate {
+  const wanted = authorityKeyId(issued);
+  ensure(wanted !== undefined, 'ciUnknown', 'the certificate does not name the key of its CI');
   for (const der of cis) {
     const ci = parseCertificate(der);
     const id = subjectKeyId(ci);

@@ -289,6 +289,7 @@ describe('a folder of files', () => {
     const [mine, other] = [await make(1), await make(2)];
     const dir = folder();
     savePki(dir, mine);
+    rmSync(join(dir, 'ci.key.pem'));
     writeFileSync(join(dir, 'ci.crt.pem'), pem('CERTIFICATE', other.ciCertificates[0]));
     expect(() => loadPki(dir)).toThrow(
       /chain of euicc\.crt\.pem and eum\.crt\.pem fails: no CI with key identifier/,
