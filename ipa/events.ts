@@ -11,6 +11,8 @@ export type IpaState =
   | 'executing'
   /** A profile was enabled or disabled: the card resets, the network comes back. */
   | 'switching'
+  /** A profile is being downloaded and installed. */
+  | 'downloading'
   /** Results and notifications are on their way to an eIM. */
   | 'delivering'
   /** Everything is done until the next poll, injection or loss of network. */
@@ -24,7 +26,15 @@ export type IpaEvent =
   | { event: 'state'; state: IpaState; from: IpaState }
   | { event: 'eid'; eid: Uint8Array }
   /** One ESipa message as it crosses the link; `tag` is its first tag, for example 0xBF4F. */
-  | { event: 'esipa'; direction: 'up' | 'down'; eimId: string; tag: number; message: Uint8Array }
+  | {
+      event: 'esipa';
+      direction: 'up' | 'down';
+      eimId: string;
+      tag: number;
+      message: Uint8Array;
+      /** Of the whole message, where `message` is only its beginning. */
+      byteLength?: number;
+    }
   | { event: 'link'; eimId: string; state: 'connecting' | 'connected' | 'lost' | 'closed'; detail?: string }
   /** A message that was not expected or came twice; `reason` says which rule dropped it. */
   | { event: 'dropped'; eimId: string; tag: number; reason: string; count: number }

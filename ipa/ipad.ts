@@ -25,6 +25,7 @@ import {
   poll,
   refreshSessions,
   StateChanges,
+  serveDownload,
 } from './procedures/index.js';
 import { equal } from './tlv/index.js';
 
@@ -234,8 +235,12 @@ export class Ipad {
     }
     if (session.resultsPending && session.awaiting.length === 0)
       await deliverResults(context, this.#changes, session);
-    if (session.pollDue) await poll(context, this.#changes, session);
-    session.pollDue = false;
+    await serveDownload(context, session);
+    while (session.pollDue) {
+      await poll(context, this.#changes, session);
+      session.pollDue = false;
+      await serveDownload(context, session);
+    }
   }
 
   #mayTry({ retryAt }: EimSession): boolean {

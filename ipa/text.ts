@@ -36,3 +36,18 @@ export function digits(bytes: ArrayLike<number>): string {
 function nibble(value: number): number {
   return value < 10 ? 0x30 + value : 0x37 + value;
 }
+
+/** Upper-case hexadecimal digits: how bytes are stored as text. */
+export function hex(bytes: ArrayLike<number>): string {
+  return digits(bytes);
+}
+
+/** The bytes of hexadecimal digits; what is none counts as 0. */
+export function fromHex(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length >> 1);
+  for (let i = 0; i < bytes.length; i++) {
+    const value = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+    bytes[i] = value >= 0 ? value : 0;
+  }
+  return bytes;
+}

@@ -34,6 +34,11 @@ export class Es10 {
     this.#cursor = new Cursor(this.#command, 0, 0);
   }
 
+  /** Room for one STORE DATA with a full block; whoever writes to it must not call a function in between. */
+  get command(): Uint8Array {
+    return this.#command;
+  }
+
   /**
    * Runs one function.
    * @param request the request TLV; {@link Es10.request} where not given

@@ -1,4 +1,5 @@
 export * from './bpp-segmenter.js';
+export * from './device-info.js';
 export * from './eim-configuration.js';
 export * from './es10.js';
 export * from './euicc-package.js';

@@ -1,4 +1,5 @@
 import { Cursor, equal, type Writer } from '../tlv/index.js';
+import { writeDeviceInfo } from './device-info.js';
 import type { Es10 } from './es10.js';
 import { Deadline, Es10Tag } from './tags.js';
 
@@ -52,16 +53,24 @@ export function readSmdpSigned2(smdpSigned2: Uint8Array): Uint8Array {
   return new Cursor(smdpSigned2).expect(0x30).enter().expect(0x80).value;
 }
 
+/** What the device says of itself and of the order: ctxParams1. */
+export interface DownloadContext {
+  /** The element `A0 {…}`, when the eIM made it; the rest is not used then. */
+  ctxParams1?: Uint8Array;
+  /** UTF-8; no field at all for the default SM-DP+ (procedures.md §9). */
+  matchingId?: ArrayLike<number>;
+  imei: string;
+}
+
 /**
  * AuthenticateServer, BF38 (es10.md §4.5).
- * @param ctxParams1 the element `A0 {[80 matchingId], A1 deviceInfo}`
  * @param into gets the element BF38 {A0 ok | A1 error}
  * @throws Es10Error, TlvError `overflow`, UiccError
  */
 export async function authenticateServer(
   es10: Es10,
   server: ServerAuthentication,
-  ctxParams1: Uint8Array,
+  context: DownloadContext,
   into: Writer,
 ): Promise<void> {
   const { request } = es10;
@@ -70,7 +79,13 @@ export async function authenticateServer(
   request.write(server.serverSignature1);
   request.primitive(0x04, server.euiccCiPkId);
   request.write(server.serverCertificate);
-  request.write(ctxParams1);
+  if (context.ctxParams1) request.write(context.ctxParams1);
+  else {
+    request.begin(0xa0);
+    if (context.matchingId) request.primitive(0x80, context.matchingId);
+    writeDeviceInfo(request, 0xa1, context.imei);
+    request.end();
+  }
   request.end();
   into.clear();
   await es10.relay(request.bytes, into, Deadline.signing);

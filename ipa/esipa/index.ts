@@ -1,3 +1,4 @@
+export * from './bpp-answer.js';
 export * from './dispatcher.js';
 export * from './download.js';
 export * from './link.js';

@@ -12,6 +12,16 @@ export class LinkError extends XsIpaError {
 /** What an answer must be for exchange() to take it; others are dropped and counted. */
 export type Accept = (message: Uint8Array) => boolean;
 
+/** Takes an answer that may be longer than any buffer. */
+export interface AnswerSink {
+  /**
+   * @param piece valid until the promise is resolved; the next one is brought after that, and the sender is held back
+   *   meanwhile
+   * @returns false when no more is wanted
+   */
+  take(piece: Uint8Array): Promise<boolean>;
+}
+
 /**
  * The way to one eIM over one transport. It reconnects by itself while it is resumed; exchange() and send() wait for that, but not longer
  * than for an answer.
@@ -32,6 +42,12 @@ export interface EsipaLink {
    * @throws LinkError `noAnswer`, `closed`
    */
   exchange(request: Uint8Array, accept: Accept): Promise<Uint8Array>;
+  /**
+   * As exchange(), for an answer with the same tag and of any length: it is brought piece by piece. When the connection
+   * breaks in the middle it fails: what the eUICC has taken of a Bound Profile Package cannot be sent again.
+   * @throws LinkError `noAnswer`, `closed`, and what `into` throws
+   */
+  download(request: Uint8Array, into: AnswerSink): Promise<void>;
   /**
    * Hands over a message that has no answer; resolves when the other side has it.
    * @throws LinkError `noAnswer`, `closed`

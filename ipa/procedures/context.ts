@@ -9,6 +9,8 @@ import { Es10Error, IpaError } from '../error.js';
 import { Es10, type EuiccCapabilities, ISD_R } from '../es10/index.js';
 import type { IpaEvent, IpaState } from '../events.js';
 import { Writer } from '../tlv/index.js';
+import { Downloads } from './download/record.js';
+import type { RspServer } from './download/server.js';
 import { type Delivery, type EimSession, markHandled } from './session.js';
 import type { IpaSettings } from './settings.js';
 
@@ -47,6 +49,9 @@ export class IpaContext {
   rPlmn: Uint8Array | undefined;
   /** The modem registered anew: rPlmn may be another one. */
   plmnStale = true;
+  readonly downloads: Downloads;
+  /** The way to an SM-DP+ at this address; undefined when this device has none, so that downloads go through the eIM. */
+  connectSmdp: ((address: string) => RspServer) | undefined;
   /** stop() was called: no wait is begun any more. */
   stopping = false;
   state: IpaState = 'stopped';
@@ -62,6 +67,7 @@ export class IpaContext {
     this.platform = platform;
     this.settings = settings;
     this.observe = observe;
+    this.downloads = new Downloads(platform.storage);
     this.es10 = new Es10(modem.uicc, { blockSize });
     this.message = new Writer(512, settings.messageLimit);
     this.result = new Writer(256, settings.messageLimit);

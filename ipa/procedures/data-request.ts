@@ -7,8 +7,8 @@ import {
   getEuiccInfo1,
   getEuiccInfo2,
   isEmergencyProfileEnabled,
-  Protocol,
   retrieveNotificationsList,
+  writeDeviceInfo,
 } from '../es10/index.js';
 import {
   beginReply,
@@ -146,8 +146,8 @@ async function collect(
     if (code !== 0) return code;
   }
   if (incoming.eimTransactionId) message.primitive(0x87, incoming.eimTransactionId);
-  if (wanted & Wanted.ipaCapabilities) writeIpaCapabilities(message);
-  if (wanted & Wanted.deviceInfo) writeDeviceInfo(message, context.imei);
+  if (wanted & Wanted.ipaCapabilities) writeIpaCapabilities(message, context);
+  if (wanted & Wanted.deviceInfo) writeDeviceInfo(message, 0xa9, context.imei);
   message.end().end().end();
   return 0;
 }
@@ -254,22 +254,26 @@ async function completeKeyId(context: IpaContext, ciKeyId: Uint8Array): Promise<
   return undefined;
 }
 
-/** IpaCapabilities A8 {80 ipaFeatures, 81 ipaSupportedProtocols} (esipa.md §3.2): no download yet, MQTT. */
-function writeIpaCapabilities(to: Writer): void {
-  to.begin(0xa8).primitive(0x80, [0x00]);
-  to.primitive(0x81, [7 - Protocol.proprietary, 0x80 >> Protocol.proprietary]).end();
+/** Bits of ipaFeatures (esipa.md §3.2). */
+const DIRECT = 0x80;
+const INDIRECT = 0x40;
+const EIM_DOWNLOAD_DATA_HANDLING = 0x20;
+const EIM_CTX_PARAMS1_GENERATION = 0x10;
+
+/** IpaCapabilities A8 {80 ipaFeatures, 81 ipaSupportedProtocols} (esipa.md §3.2). */
+function writeIpaCapabilities(to: Writer, context: IpaContext): void {
+  let features = INDIRECT | EIM_CTX_PARAMS1_GENERATION;
+  if (context.connectSmdp) features |= DIRECT;
+  if (context.settings.eimDownloadDataHandling) features |= EIM_DOWNLOAD_DATA_HANDLING;
+  to.begin(0xa8);
+  writeBits(to, 0x80, features);
+  writeBits(to, 0x81, context.settings.supportedProtocols);
+  to.end();
 }
 
-/** deviceInfo A9 {80 tac, A1 {}, [82 imei]}; TAC and IMEI as TBCD (open-questions.md Q63). */
-function writeDeviceInfo(to: Writer, imei: string): void {
-  const packed: number[] = [];
-  for (let i = 0; i < imei.length; i += 2) {
-    packed.push((imei.charCodeAt(i) & 15) | ((i + 1 < imei.length ? imei.charCodeAt(i + 1) & 15 : 15) << 4));
-  }
-  const known = packed.length === 8;
-  to.begin(0xa9)
-    .primitive(0x80, known ? packed.slice(0, 4) : [0, 0, 0, 0])
-    .primitive(0xa1);
-  if (known) to.primitive(0x82, packed);
-  to.end();
+/** BIT STRING of one octet under `tag`, as DER has it. */
+function writeBits(to: Writer, tag: number, bits: number): void {
+  let unused = 0;
+  while (unused < 8 && (bits & (1 << unused)) === 0) unused++;
+  to.primitive(tag, unused === 8 ? [0] : [unused, bits]);
 }

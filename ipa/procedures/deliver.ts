@@ -254,6 +254,8 @@ export async function deliverNotifications(context: IpaContext, session: EimSess
   const pending = (await optional(() => context.onCard(() => listNotifications(context.es10)))) ?? [];
   let kept = false;
   for (const seqNumber of pending) {
+    // The eIM has no session for it to pass it on with (procedures.md §10).
+    if (context.downloads.direct.includes(seqNumber)) continue;
     const list = await optional(() => context.onCard(() => retrieveNotification(context.es10, seqNumber)));
     if (!list?.is(0xa0) || list.length === 0) continue;
     context.enter('delivering');
@@ -265,20 +267,33 @@ export async function deliverNotifications(context: IpaContext, session: EimSess
       context.fail('HandleNotification', error);
       continue;
     }
-    const answer = dispatch(
-      await session.link.exchange(context.message.bytes, (bytes) => {
-        const incoming = dispatch(bytes);
-        if (incoming.kind !== 'acknowledgements') return false;
-        const seqNumbers = acknowledged(incoming);
-        return seqNumbers.length === 0 || seqNumbers.includes(seqNumber);
-      }),
-    );
-    const removed = await removeAcknowledged(context, session, acknowledged(answer), [seqNumber]);
+    const seqNumbers = await handNotification(context, session, seqNumber);
+    const removed = await removeAcknowledged(context, session, seqNumbers, [seqNumber]);
     kept ||= !removed.includes(seqNumber);
   }
   context.notificationsPending = kept;
   context.es10.release();
   context.message.release();
+}
+
+/**
+ * Hands over the HandleNotification in context.message and waits until the eIM has it.
+ * @param seqNumber of what is inside; −1 for what the eUICC does not store
+ * @returns the sequence numbers that the eIM confirms
+ */
+export async function handNotification(
+  context: IpaContext,
+  session: EimSession,
+  seqNumber: number,
+): Promise<readonly number[]> {
+  const answer = await session.link.exchange(context.message.bytes, (bytes) => {
+    const incoming = dispatch(bytes);
+    if (incoming.kind !== 'acknowledgements') return false;
+    const seqNumbers = acknowledged(incoming);
+    return seqNumbers.length === 0 || seqNumbers.includes(seqNumber);
+  });
+  // A link that has a confirmation of its own, such as 204 of HTTP, gives an empty answer.
+  return answer.length === 0 ? [seqNumber] : acknowledged(dispatch(answer));
 }
 
 /** A function that this eUICC does not have, or answers with nonsense, gives nothing instead of failing. */

@@ -13,6 +13,7 @@ import { equal } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
 import { answerDataRequest } from './data-request.js';
 import { acknowledged, removeAcknowledged } from './deliver.js';
+import { orderDownload } from './download/job.js';
 import { answer, executeEuiccPackage } from './euicc-package.js';
 import { type EimSession, forget, isHandled } from './session.js';
 import type { StateChanges } from './state-change.js';
@@ -54,6 +55,8 @@ export async function poll(context: IpaContext, changes: StateChanges, session: 
     if (rPlmn) session.reportedPlmn = rPlmn.slice();
     if (incoming.kind === 'error') return;
     await carryOut(context, changes, session, incoming, 'provide');
+    // It is done first: an eIM that has to wait for its result would offer it again.
+    if (context.downloads.record) return;
   }
 }
 
@@ -105,8 +108,16 @@ async function carryOut(
       await answerDataRequest(context, session, incoming, reply);
       return;
   }
-  // A download trigger is a package kind that this version does not support.
-  const code = incoming.kind === 'invalid' ? PackageFault.invalidPackageFormat : PackageFault.unknownPackage;
+  let code: number = PackageFault.unknownPackage;
+  if (incoming.kind === 'invalid') code = PackageFault.invalidPackageFormat;
+  if (incoming.kind === 'downloadTrigger') code = orderDownload(context, session, incoming);
+  if (code === 0) {
+    // Its result follows by itself (procedures.md §3).
+    if (reply === 'provide') return;
+    writeReceived(context.message);
+    await session.link.send(context.message.bytes);
+    return;
+  }
   writeFault(context.message, reply, context.eid, code, incoming.eimTransactionId);
   await answer(context, session, context.delivery(session, incoming.eimTransactionId), reply);
 }

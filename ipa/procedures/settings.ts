@@ -1,3 +1,5 @@
+import { Protocol } from '../es10/index.js';
+
 /** Times and limits of an IPA, milliseconds and bytes. */
 export interface IpaSettings {
   /** Between two polls of an eIM. */
@@ -18,6 +20,12 @@ export interface IpaSettings {
   acknowledgementDeadline: number;
   /** Longest ESipa message the IPA builds. */
   messageLimit: number;
+  /** How often a download that broke off is begun, before its failure is reported. */
+  downloadAttempts: number;
+  /** The eIM is told that it keeps the download data to itself (IpaCapabilities bit 2): no address is sent to it. */
+  eimDownloadDataHandling: boolean;
+  /** ipaSupportedProtocols: a sum of `0x80 >> Protocol.…` for the links that this device has. */
+  supportedProtocols: number;
   /** The links run over this modem's data connection: without registration there is nothing to try. */
   networkThroughModem: boolean;
 }
@@ -36,6 +44,9 @@ export function defaultSettings(): IpaSettings {
     backOffLimit: 900_000,
     acknowledgementDeadline: 60_000,
     messageLimit: 32_768,
+    downloadAttempts: 3,
+    eimDownloadDataHandling: false,
+    supportedProtocols: 0x80 >> Protocol.proprietary,
     networkThroughModem: true,
   };
 }

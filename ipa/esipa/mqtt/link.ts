@@ -8,7 +8,14 @@ import type {
 import type { IpaEvent } from '../../events.js';
 import { digits } from '../../text.js';
 import { TlvError, Writer } from '../../tlv/index.js';
-import { type Accept, defaultTimes, type EsipaLink, LinkError, type LinkTimes } from '../link.js';
+import {
+  type Accept,
+  type AnswerSink,
+  defaultTimes,
+  type EsipaLink,
+  LinkError,
+  type LinkTimes,
+} from '../link.js';
 import { EsipaTag } from '../tags.js';
 import { MqttConnection } from './connection.js';
 import { Outbox, type Outgoing } from './outbox.js';
@@ -40,6 +47,8 @@ export function defaultTopics(): { toEim: string; toIpa: string } {
 interface Exchange {
   request: Uint8Array;
   accept: Accept;
+  /** Gets the answer piece by piece. */
+  into: AnswerSink | undefined;
   answerTag: number;
   outgoing: Outgoing | undefined;
   sent: number;
@@ -71,6 +80,11 @@ export class MqttLink implements EsipaLink {
   #incoming: Writer;
   #answer: Writer;
   #receiving = false;
+  /** The message being received goes to a sink; this many bytes of it wait, and more will be announced. */
+  #pouring = false;
+  #left = 0;
+  #more = false;
+  #taking = false;
   /** Whole length of the message being received. */
   #byteLength: number | undefined;
   #closed = false;
@@ -111,6 +125,7 @@ export class MqttLink implements EsipaLink {
       onLost: () => {
         this.#receiving = false;
         this.#outbox.restart();
+        if (this.#pouring) this.#breakOff('the connection broke in the middle of a long answer');
       },
     });
     this.#outbox = new Outbox(this.#connection, fill(topics.toEim));
@@ -138,6 +153,14 @@ export class MqttLink implements EsipaLink {
   }
 
   exchange(request: Uint8Array, accept: Accept): Promise<Uint8Array> {
+    return this.#begin(request, accept, undefined);
+  }
+
+  async download(request: Uint8Array, into: AnswerSink): Promise<void> {
+    await this.#begin(request, () => false, into);
+  }
+
+  #begin(request: Uint8Array, accept: Accept, into: AnswerSink | undefined): Promise<Uint8Array> {
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
     if (this.#exchange) return Promise.reject(new LinkError('refused', 'an exchange is open already'));
     return new Promise((resolve, reject) => {
@@ -146,6 +169,7 @@ export class MqttLink implements EsipaLink {
       this.#exchange = {
         request,
         accept,
+        into,
         answerTag,
         outgoing: undefined,
         sent: 0,
@@ -256,6 +280,12 @@ export class MqttLink implements EsipaLink {
       this.#receiving = topic === this.#toIpa;
       if (!this.#receiving) this.#drop(0, 'foreignTopic');
     }
+    if (this.#pouring) {
+      this.#left += count;
+      this.#more = more;
+      void this.#pour();
+      return;
+    }
     for (let left = count; left > 0; ) {
       const got = this.#connection.read(
         left < this.#piece.length ? this.#piece.subarray(0, left) : this.#piece,
@@ -263,11 +293,94 @@ export class MqttLink implements EsipaLink {
       if (got <= 0) break;
       left -= got;
       if (this.#receiving) this.#collect(this.#piece.subarray(0, got));
+      if (this.#receiving && this.#isForSink()) {
+        this.#left = left;
+        this.#more = more;
+        this.#pouring = true;
+        void this.#pour();
+        return;
+      }
     }
     if (!more && this.#receiving) {
       this.#receiving = false;
       this.#take();
     }
+  }
+
+  /** Is the message, of which the beginning is there, the answer of a download()? */
+  #isForSink(): boolean {
+    const exchange = this.#exchange;
+    return exchange?.into !== undefined && firstTag(this.#incoming.bytes) === exchange.answerTag;
+  }
+
+  /** Brings what waits to the sink, piece by piece; reads on only when it has taken one. */
+  async #pour(): Promise<void> {
+    const exchange = this.#exchange;
+    if (this.#taking || !exchange?.into) return;
+    const { timer } = this.#options;
+    this.#taking = true;
+    timer.clear(exchange.timer);
+    try {
+      let wanted = true;
+      if (this.#incoming.length > 0) {
+        const message = this.#incoming.bytes;
+        const tag = exchange.answerTag;
+        const byteLength = this.#byteLength;
+        this.#options.observe?.({
+          event: 'esipa',
+          direction: 'down',
+          eimId: this.eimId,
+          tag,
+          message,
+          byteLength,
+        });
+        wanted = await exchange.into.take(message);
+        this.#incoming.clear();
+      }
+      while (wanted && this.#pouring && this.#left > 0) {
+        const piece = this.#piece.subarray(0, Math.min(this.#left, this.#piece.length));
+        const got = this.#connection.read(piece);
+        if (got <= 0) break;
+        this.#left -= got;
+        wanted = await exchange.into.take(piece.subarray(0, got));
+      }
+      if (this.#exchange !== exchange) return;
+      if (!wanted || (this.#left === 0 && !this.#more)) {
+        this.#stopPouring();
+        this.#endExchange();
+        exchange.resolve(this.#incoming.bytes);
+      } else {
+        const { answer, attempts } = this.#times;
+        exchange.timer = timer.set(
+          () => this.#breakOff(`${this.eimId} fell silent in the middle of a long answer`),
+          answer * attempts,
+        );
+      }
+    } catch (error) {
+      if (this.#exchange !== exchange) return;
+      this.#stopPouring();
+      this.#endExchange();
+      exchange.reject(error);
+    } finally {
+      this.#taking = false;
+    }
+  }
+
+  /** What is left of the message is read and thrown away. */
+  #stopPouring(): void {
+    this.#pouring = this.#receiving = false;
+    for (let got = 1; this.#left > 0 && got > 0; this.#left -= got)
+      got = this.#connection.read(this.#piece.subarray(0, Math.min(this.#left, this.#piece.length)));
+    this.#left = 0;
+  }
+
+  #breakOff(detail: string): void {
+    const exchange = this.#exchange;
+    this.#pouring = this.#receiving = false;
+    this.#left = 0;
+    this.#incoming.clear();
+    this.#endExchange();
+    exchange?.reject(new LinkError('noAnswer', detail));
   }
 
   #collect(piece: Uint8Array): void {

@@ -79,8 +79,8 @@ describe('data request', () => {
     const tags = objects.map(({ tag }) => tag);
     expect(tags).toEqual([0xa0, 0x81, 0xa2, 0xbf20, 0xbf22, 0x83, 0x84, 0xa5, 0xa6, 0x87, 0xa8, 0xa9]);
     const last = (n: number) => hex(objects[objects.length - n].content);
-    // No downloads yet; MQTT is the proprietary protocol, bit 4.
-    expect(last(2)).toBe('80010081020308');
+    // Indirect downloads, with ctxParams1 of the eIM where it makes them; MQTT is the proprietary protocol, bit 4.
+    expect(last(2)).toBe('8002045081020308');
     // IMEI 352906112345675 as TBCD, its first eight digits as TAC.
     expect(last(1)).toBe('800453926011A100820853926011325476F5');
   });

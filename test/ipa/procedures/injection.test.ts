@@ -47,7 +47,7 @@ describe('injection', () => {
 
   it.each([
     ['an unknown kind', 'BF6000', 2],
-    ['a download trigger', `BF5412 8210${TXID}`, 2],
+    ['a download trigger with a bad activation code', `BF5419 A005 8003322431 8210${TXID}`, 1],
     ['a package that cannot be read', 'BF510130', 1],
     ['nothing', '', 1],
     ['a poll answer', '020101', 2],

@@ -53,7 +53,8 @@ describe('poll', () => {
     ['an empty answer', '', 1, undefined],
     ['acknowledgements in retrieval', 'BF5303800105', 2, undefined],
     ['an unknown element', 'BF6000', 2, undefined],
-    ['a download trigger', `BF5412 8210${TXID}`, 2, TXID],
+    ['a download trigger with an unknown alternative', `BF5416 A002 8300 8210${TXID}`, 1, TXID],
+    ['a download trigger with a bad activation code', `BF5419 A005 8003322431 8210${TXID}`, 1, TXID],
     ['a data request without tag list', `BF5212 8310${TXID}`, 1, TXID],
   ])('answers %s', async (_what, body, code, transaction) => {
     const world = await World.idle();

@@ -1,0 +1,115 @@
+import { CancelReason } from '../../es10/index.js';
+import {
+  type AnswerSink,
+  BppAnswer,
+  type EimDownloadPreparation,
+  type EimRefusal,
+  type EimServerAuthentication,
+  type EsipaLink,
+  EsipaTag,
+  readAuthenticateClient,
+  readCancelSession,
+  readInitiateAuthentication,
+  writeAuthenticateClient,
+  writeCancelSession,
+  writeGetBoundProfilePackage,
+  writeInitiateAuthentication,
+} from '../../esipa/index.js';
+import type { IpaContext } from '../context.js';
+import { RspRefusal, type RspServer } from './server.js';
+
+/** AuthenticateClientResponseEsipa.error and GetBoundProfilePackageResponseEsipa.error (esipa.md §6). */
+const PPR_NOT_ALLOWED = 50;
+const METADATA_MISMATCH = 50;
+
+/** Indirect download: the eIM stands between the IPA and the SM-DP+ (procedures.md §7). */
+export class EimServer implements RspServer {
+  readonly address: string | undefined;
+  readonly #context: IpaContext;
+  readonly #link: EsipaLink;
+  readonly #eimTransactionId: Uint8Array | undefined;
+
+  /** @param address of the SM-DP+; undefined when the eIM handles the download data and must not be told */
+  constructor(
+    context: IpaContext,
+    link: EsipaLink,
+    address: string | undefined,
+    eimTransactionId: Uint8Array | undefined,
+  ) {
+    this.#context = context;
+    this.#link = link;
+    this.address = address;
+    this.#eimTransactionId = eimTransactionId;
+  }
+
+  async initiateAuthentication(
+    euiccChallenge: Uint8Array,
+    euiccInfo1: Uint8Array,
+  ): Promise<EimServerAuthentication> {
+    const { message } = this.#context;
+    writeInitiateAuthentication(message, euiccChallenge, this.address, euiccInfo1, this.#eimTransactionId);
+    const answer = readInitiateAuthentication(await this.#exchange(EsipaTag.initiateAuthentication));
+    if ('refusal' in answer) throw refused('InitiateAuthentication', answer);
+    return answer;
+  }
+
+  async authenticateClient(transactionId: Uint8Array, response: Uint8Array): Promise<EimDownloadPreparation> {
+    writeAuthenticateClient(this.#context.message, transactionId, response);
+    const answer = readAuthenticateClient(await this.#exchange(EsipaTag.authenticateClient));
+    if ('refusal' in answer) {
+      const reason =
+        answer.refusal === PPR_NOT_ALLOWED ? CancelReason.pprNotAllowed : CancelReason.undefinedReason;
+      throw refused('AuthenticateClient', answer, reason);
+    }
+    if ('trigger' in answer)
+      throw new RspRefusal('the eIM answered with an event of an SM-DS', CancelReason.undefinedReason);
+    return answer;
+  }
+
+  async getBoundProfilePackage(
+    transactionId: Uint8Array,
+    response: Uint8Array,
+    into: AnswerSink,
+  ): Promise<void> {
+    const { message } = this.#context;
+    writeGetBoundProfilePackage(message, transactionId, response);
+    const answer = new BppAnswer(into);
+    await this.#link.download(message.bytes, answer);
+    const { refusal } = answer;
+    if (refusal === undefined) return;
+    const reason =
+      refusal === METADATA_MISMATCH ? CancelReason.metadataMismatch : CancelReason.undefinedReason;
+    throw refused('GetBoundProfilePackage', { refusal }, reason);
+  }
+
+  async cancelSession(transactionId: Uint8Array, response: Uint8Array): Promise<void> {
+    writeCancelSession(this.#context.message, transactionId, response);
+    const refusal = readCancelSession(await this.#exchange(EsipaTag.cancelSession));
+    if (refusal !== 0) throw refused('CancelSession', { refusal });
+  }
+
+  close(): void {
+    // The link stays: it is the eIM's.
+  }
+
+  /** Answers to something else are left to the link, which drops them. */
+  #exchange(tag: number): Promise<Uint8Array> {
+    const { message } = this.#context;
+    return this.#link.exchange(
+      message.bytes,
+      (answer) => answer[0] === tag >> 8 && answer[1] === (tag & 0xff),
+    );
+  }
+}
+
+function refused(
+  what: string,
+  { refusal }: EimRefusal,
+  reason: number = CancelReason.undefinedReason,
+): RspRefusal {
+  return new RspRefusal(
+    `the eIM refused ${what} with ${refusal}`,
+    reason,
+    new Uint8Array([0x02, 0x01, refusal]),
+  );
+}

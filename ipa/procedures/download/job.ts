@@ -1,0 +1,225 @@
+import { ActivationCodeError, parseActivationCode } from '../../es9/activation-code.js';
+import {
+  CancelReason,
+  getEuiccConfiguredAddresses,
+  isEmergencyProfileEnabled,
+  listNotifications,
+  readInstallationResult,
+  retrieveNotification,
+} from '../../es10/index.js';
+import { type Incoming, PackageFault, readDownloadTrigger, writeDownloadResult } from '../../esipa/index.js';
+import { fromHex, hex, utf8 } from '../../text.js';
+import { equal, TlvError } from '../../tlv/index.js';
+import type { IpaContext } from '../context.js';
+import { handNotification, optional } from '../deliver.js';
+import type { EimSession } from '../session.js';
+import { EimServer } from './eim-server.js';
+import { type DownloadOrder, downloadProfile } from './profile-download.js';
+import type { DownloadRecord, Downloads } from './record.js';
+import { RspRefusal, type RspServer } from './server.js';
+
+/** ProfileDownloadTriggerResult reasons (esipa.md §3.4). */
+const ECALL_ACTIVE = 104;
+const UNDEFINED_ERROR = 127;
+
+/**
+ * Notes down what a ProfileDownloadTriggerRequest asks for; serveDownload() does it.
+ * @returns 0, or the EimPackageResultErrorCode to answer with
+ */
+export function orderDownload(context: IpaContext, session: EimSession, incoming: Incoming): number {
+  const { downloads } = context;
+  try {
+    const trigger = readDownloadTrigger(incoming.body!);
+    const eimTransactionId = trigger.eimTransactionId ? hex(trigger.eimTransactionId) : '';
+    const { eimId } = session.configuration;
+    const { record } = downloads;
+    if (record) {
+      // The same one again: it is under way. Another one has to wait; there is one session with an SM-DP+ at a time.
+      const isSame = record.eimId === eimId && record.eimTransactionId === eimTransactionId;
+      return isSame ? 0 : PackageFault.undefinedError;
+    }
+    const indirect = isIndirect(context, session);
+    if (trigger.kind === 'eimData' && !indirect) return PackageFault.invalidPackageFormat;
+    const text = trigger.text ? utf8(trigger.text) : '';
+    if (trigger.kind === 'activationCode') parseActivationCode(text);
+    downloads.save({
+      eimId,
+      eimTransactionId,
+      kind: trigger.kind,
+      text,
+      indirect,
+      attempts: 0,
+      transactionId: '',
+      stage: 'ordered',
+      seqNumber: -1,
+      reason: 0,
+      error: '',
+    });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof TlvError || error instanceof ActivationCodeError)) throw error;
+    context.fail('ProfileDownloadTrigger', error);
+    return PackageFault.invalidPackageFormat;
+  }
+}
+
+function isIndirect(context: IpaContext, { configuration }: EimSession): boolean {
+  return configuration.indirectProfileDownload || !context.connectSmdp;
+}
+
+/**
+ * Carries on with the download that this session's eIM ordered, from wherever it stands: it may have begun before a power
+ * cut (procedures.md §§6, 7).
+ * @throws LinkError and other XsIpaError when the way to a peer failed: it is tried again after a back-off
+ */
+export async function serveDownload(context: IpaContext, session: EimSession): Promise<void> {
+  const { downloads } = context;
+  const { record } = downloads;
+  if (record?.eimId !== session.configuration.eimId) return;
+  const { result, message } = context;
+  try {
+    result.clear();
+    if (record.stage === 'ordered') await begin(context, downloads, session, record);
+    if (record.stage === 'failed') await report(context, session, record);
+    else if (!record.indirect) {
+      // The eIM passes on what came through it; the rest is for the IPA to bring to the SM-DP+ (procedures.md §10).
+      downloads.addDirect(record.seqNumber);
+      if (await readResult(context, record)) await report(context, session, record);
+    }
+    downloads.clear();
+    context.notificationsPending = true;
+    session.pollDue = true;
+  } finally {
+    result.release();
+    message.release();
+    context.es10.release();
+  }
+}
+
+/** One attempt. When it returns, the record is `installed` or `failed`, and saved. */
+async function begin(
+  context: IpaContext,
+  downloads: Downloads,
+  session: EimSession,
+  record: DownloadRecord,
+): Promise<void> {
+  context.enter('downloading');
+  if (record.transactionId !== '' && (await findInterrupted(context, record))) {
+    downloads.save(record);
+    return;
+  }
+  if (record.attempts >= context.settings.downloadAttempts) {
+    failed(downloads, record, UNDEFINED_ERROR, '');
+    return;
+  }
+  record.attempts++;
+  record.transactionId = '';
+  downloads.save(record);
+  try {
+    const order: DownloadOrder = {
+      onSession: (transactionId) => {
+        record.transactionId = hex(transactionId);
+        downloads.save(record);
+      },
+    };
+    const server = await connect(context, session, record, order);
+    try {
+      await downloadProfile(context, server, order);
+    } finally {
+      server.close();
+    }
+    record.seqNumber = readInstallationResult(context.result.bytes).seqNumber;
+    record.stage = 'installed';
+    downloads.save(record);
+  } catch (error) {
+    if (error instanceof RspRefusal) {
+      context.fail('download', error);
+      failed(downloads, record, error.reason, error.raw ? hex(error.raw) : '');
+    } else if (error instanceof TlvError) {
+      context.fail('download', error);
+      failed(downloads, record, UNDEFINED_ERROR, '');
+    } else throw error;
+  }
+}
+
+function failed(downloads: Downloads, record: DownloadRecord, reason: number, error: string): void {
+  record.stage = 'failed';
+  record.reason = reason;
+  record.error = error;
+  downloads.save(record);
+}
+
+/**
+ * The life before ended while a package was being loaded: the eUICC may have finished it, or noted that it was
+ * interrupted (procedures.md §5).
+ */
+async function findInterrupted(context: IpaContext, record: DownloadRecord): Promise<boolean> {
+  const wanted = fromHex(record.transactionId);
+  const pending = (await optional(() => context.onCard(() => listNotifications(context.es10)))) ?? [];
+  // The newest is the likeliest.
+  for (let i = pending.length - 1; i >= 0; i--) {
+    record.seqNumber = pending[i];
+    if (!(await readResult(context, record))) continue;
+    const { transactionId } = readInstallationResult(context.result.bytes);
+    if (!equal(transactionId, wanted)) continue;
+    record.stage = 'installed';
+    return true;
+  }
+  record.seqNumber = -1;
+  return false;
+}
+
+/** Copies the ProfileInstallationResult with the record's number from the eUICC into context.result, if it is not there. */
+async function readResult(context: IpaContext, record: DownloadRecord): Promise<boolean> {
+  const { result, es10 } = context;
+  if (result.length > 0 && readInstallationResult(result.bytes).seqNumber === record.seqNumber) return true;
+  result.clear();
+  const list = await optional(() => context.onCard(() => retrieveNotification(es10, record.seqNumber)));
+  if (!list?.is(0xa0) || !list.enter().nextIs(0xbf37)) return false;
+  result.write(list.element);
+  return true;
+}
+
+/** Tells the eIM how it ended; what is in context.result, or the error of the record. */
+async function report(context: IpaContext, session: EimSession, record: DownloadRecord): Promise<void> {
+  const { message, result, eid } = context;
+  context.enter('delivering');
+  const { reason } = record;
+  const error = record.error === '' ? undefined : fromHex(record.error);
+  const id = record.eimTransactionId === '' ? undefined : fromHex(record.eimTransactionId);
+  writeDownloadResult(message, eid, id, record.stage === 'failed' ? { reason, error } : result.bytes);
+  await handNotification(context, session, record.seqNumber);
+}
+
+/** Finds out whom to talk to, and completes the order. */
+async function connect(
+  context: IpaContext,
+  session: EimSession,
+  record: DownloadRecord,
+  order: DownloadOrder,
+): Promise<RspServer> {
+  if (context.capabilities.ecallSupported && (await isEmergencyProfileEnabled(context.es10)))
+    throw new RspRefusal(
+      'the Emergency Profile is enabled',
+      CancelReason.undefinedReason,
+      undefined,
+      ECALL_ACTIVE,
+    );
+  let address: string | undefined;
+  if (record.kind === 'activationCode') {
+    const code = parseActivationCode(record.text);
+    address = code.smdpAddress;
+    order.matchingId = code.matchingId;
+    order.smdpOid = code.smdpOid;
+  } else if (record.kind === 'contactDefaultSmdp') {
+    const addresses = await getEuiccConfiguredAddresses(context.es10);
+    if (addresses.enter().find(0x80) && addresses.length > 0) address = utf8(addresses.value);
+    else throw new RspRefusal('the eUICC has no default SM-DP+ address', CancelReason.undefinedReason);
+  }
+  if (record.indirect) {
+    const id = record.eimTransactionId === '' ? undefined : fromHex(record.eimTransactionId);
+    const told = context.settings.eimDownloadDataHandling ? undefined : address;
+    return new EimServer(context, session.link, told, id);
+  }
+  return context.connectSmdp!(address!);
+}

@@ -1,0 +1,170 @@
+import { UiccError } from '../../../hal/contracts/index.js';
+import { Es10Error, IpaError } from '../../error.js';
+import {
+  authenticateServer,
+  CancelReason,
+  cancelSession,
+  findCiKey,
+  getEuiccChallenge,
+  getEuiccInfo1,
+  isConfirmationCodeRequired,
+  prepareDownload,
+  readServerSigned1,
+  readSmdpSigned2,
+  registeredId,
+  rspErrorCode,
+} from '../../es10/index.js';
+import { utf8 } from '../../text.js';
+import { Cursor, equal, TlvError } from '../../tlv/index.js';
+import type { IpaContext } from '../context.js';
+import { BppLoader } from './bpp-loader.js';
+import { arePolicyRulesAllowed } from './policy-rules.js';
+import { RspRefusal, type RspServer } from './server.js';
+
+/** What is to be downloaded, in so far as the device knows it. */
+export interface DownloadOrder {
+  /** UTF-8; undefined for the default SM-DP+, and when the eIM has it. */
+  matchingId?: ArrayLike<number>;
+  /** Body of the OID that the SM-DP+ must have. */
+  smdpOid?: ArrayLike<number>;
+  /** @returns hashCc, 32 bytes (crypto.md §4); undefined when this device has no confirmation code */
+  hashCc?: (transactionId: Uint8Array) => Uint8Array | undefined;
+  /** Called with the transactionId before anything is loaded: whoever looks for the result later knows it by that. */
+  onSession?: (transactionId: Uint8Array) => void;
+}
+
+/**
+ * Common mutual authentication and profile download (procedures.md §§6, 7): from the eUICC's challenge to its
+ * ProfileInstallationResult. When it fails on the way, the session is ended on both sides.
+ * @returns the ProfileInstallationResult BF37 is in context.result
+ * @throws RspRefusal when one side said no, with what it said; another XsIpaError when the way to it failed
+ */
+export async function downloadProfile(
+  context: IpaContext,
+  server: RspServer,
+  order: DownloadOrder,
+): Promise<void> {
+  let transactionId: Uint8Array | undefined;
+  try {
+    transactionId = await authenticate(context, server, order);
+    order.onSession?.(transactionId);
+    await load(context, server, order, transactionId);
+  } catch (error) {
+    if (transactionId) await cancel(context, server, transactionId, error);
+    throw error instanceof TlvError
+      ? refusal(`the other side sent what cannot be read: ${error.message}`)
+      : error;
+  }
+}
+
+/** Steps 5a–5d. @returns transactionId, a copy; AuthenticateServerResponse is in context.result */
+async function authenticate(
+  context: IpaContext,
+  server: RspServer,
+  order: DownloadOrder,
+): Promise<Uint8Array> {
+  const { es10, result } = context;
+  const info1 = (await getEuiccInfo1(es10)).element.slice();
+  const challenge = (await getEuiccChallenge(es10)).slice();
+  const found = await server.initiateAuthentication(challenge, info1);
+  const signed = readServerSigned1(found.serverSigned1);
+  if (!equal(signed.euiccChallenge, challenge))
+    throw refusal('serverSigned1 does not repeat the challenge of this session');
+  const address = utf8(signed.serverAddress);
+  if (server.address !== undefined && address.toLowerCase() !== server.address.toLowerCase())
+    throw refusal(`the server calls itself ${address}, not ${server.address}`);
+  if (order.smdpOid && !equal(registeredId(found.serverCertificate), order.smdpOid))
+    throw refusal('the certificate of the SM-DP+ does not carry the OID of the activation code');
+  const ciKey = findCiKey(new Cursor(info1).expect(0xbf20), 0xaa, found.euiccCiPkId);
+  if (!ciKey) throw refusal('the server chose a CI key that the eUICC does not have');
+  found.euiccCiPkId = ciKey;
+  const { ctxParams1 } = found;
+  const matchingId = found.matchingId ?? order.matchingId;
+  const transactionId = signed.transactionId.slice();
+  await authenticateServer(es10, found, { ctxParams1, matchingId, imei: context.imei }, result);
+  return transactionId;
+}
+
+/** Steps 5e–12. */
+async function load(
+  context: IpaContext,
+  server: RspServer,
+  order: DownloadOrder,
+  transactionId: Uint8Array,
+): Promise<void> {
+  const { es10, result } = context;
+  // An error goes to the server too, which ends its session with it.
+  const authenticated = rspErrorCode(result.bytes);
+  const found = await withError(server.authenticateClient(transactionId, result.bytes), authenticated);
+  if (authenticated !== 0) throw refusal(`the eUICC refused the server with ${authenticated}`);
+  if (!equal(readSmdpSigned2(found.smdpSigned2), transactionId))
+    throw refusal('smdpSigned2 belongs to another transaction');
+  if (found.profileMetadata && !(await arePolicyRulesAllowed(context, found.profileMetadata)))
+    throw new RspRefusal(
+      'the Rules Authorisation Table does not allow the policy rules of the profile',
+      CancelReason.pprNotAllowed,
+    );
+  let { hashCc } = found;
+  if (isConfirmationCodeRequired(found.smdpSigned2)) {
+    hashCc ??= order.hashCc?.(transactionId);
+    if (!hashCc)
+      throw refusal(
+        'the order needs a confirmation code, and this device has none',
+        CancelReason.endUserRejection,
+      );
+  } else hashCc = undefined;
+  await prepareDownload(es10, found, hashCc, result);
+  const prepared = rspErrorCode(result.bytes);
+  const loader = new BppLoader(es10, result);
+  await withError(server.getBoundProfilePackage(transactionId, result.bytes, loader), prepared);
+  if (prepared !== 0) throw refusal(`the eUICC refused to prepare the download with ${prepared}`);
+  if (!loader.isComplete)
+    throw refusal('the package ended before the eUICC gave a result', CancelReason.loadBppExecutionError);
+}
+
+/** What the server says to an error of the eUICC does not matter: the eUICC's reason is the one to report. */
+async function withError<T>(answer: Promise<T>, code: number): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (code !== 0 && error instanceof RspRefusal)
+      throw refusal(`the eUICC refused with ${code}`, error.cancelReason, error.raw);
+    throw error;
+  }
+}
+
+function refusal(
+  message: string,
+  reason: number = CancelReason.undefinedReason,
+  raw?: Uint8Array,
+): RspRefusal {
+  return new RspRefusal(message, reason, raw);
+}
+
+/** CancelSession on the eUICC and with the server; whatever fails here is noted and does not hide the first failure. */
+async function cancel(
+  context: IpaContext,
+  server: RspServer,
+  transactionId: Uint8Array,
+  cause: unknown,
+): Promise<void> {
+  const reason = cause instanceof RspRefusal ? cause.cancelReason : CancelReason.undefinedReason;
+  try {
+    await cancelSession(context.es10, transactionId, reason, context.result);
+    // Without a session on the eUICC (after a load it is over) there is nothing to tell the server.
+    if (rspErrorCode(context.result.bytes) === 0)
+      await server.cancelSession(transactionId, context.result.bytes);
+  } catch (error) {
+    if (
+      error instanceof Es10Error ||
+      error instanceof TlvError ||
+      error instanceof UiccError ||
+      error instanceof IpaError ||
+      error instanceof RspRefusal
+    )
+      context.fail('CancelSession', error);
+    else throw error;
+  } finally {
+    context.result.clear();
+  }
+}
