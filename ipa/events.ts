@@ -41,4 +41,8 @@ export type IpaEvent =
   | { event: 'associated'; eimIds: readonly string[] }
   /** sequence numbers the eIM confirmed and the eUICC forgot */
   | { event: 'acknowledged'; eimId: string; seqNumbers: readonly number[] }
+  /** The profile before is enabled again; its eIM gets another result. */
+  | { event: 'rollback'; eimId: string }
+  /** The device changed the profile by itself: fallback, emergency, immediate enabling. */
+  | { event: 'switched'; what: string }
   | { event: 'failure'; where: string; code: string; detail: string; retryIn?: number };

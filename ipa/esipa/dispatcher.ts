@@ -36,6 +36,8 @@ export interface Incoming {
   counterValue: number;
   /** euiccPackage: the list is PSMOs, so that notifications may follow. */
   hasPsmo: boolean;
+  /** euiccPackage: an enable carries the rollbackFlag. */
+  mayRollBack: boolean;
 }
 
 /**
@@ -53,6 +55,7 @@ export function dispatch(message: Uint8Array): Incoming {
     eimId: undefined,
     counterValue: -1,
     hasPsmo: false,
+    mayRollBack: false,
   };
   try {
     const cursor = new Cursor(message);
@@ -129,11 +132,26 @@ function readPackage(cursor: Cursor, found: Incoming): void {
     else if (cursor.is(0xa0)) {
       lists++;
       found.hasPsmo = true;
+      found.mayRollBack = hasRollbackFlag(cursor);
     } else if (cursor.is(0xa1)) lists++;
   }
   cursor.leave();
   if (!cursor.nextIs(0x5f37) || cursor.length === 0) return;
   if (found.eimId && eid && found.counterValue >= 0 && lists === 1) found.kind = 'euiccPackage';
+}
+
+/** Enable is A3 {5A iccid, [05 00 rollbackFlag]} (esipa.md §5.2). */
+function hasRollbackFlag(list: Cursor): boolean {
+  let found = false;
+  list.enter();
+  while (list.next()) {
+    if (!list.is(0xa3)) continue;
+    list.enter();
+    if (list.find(0x05)) found = true;
+    list.leave();
+  }
+  list.leave();
+  return found;
 }
 
 /** BF52 {5C tagList, [04 CI key id], [A1], [A2], [83 eimTransactionId]} (esipa.md §3.1). */

@@ -22,6 +22,12 @@ export interface IpaSettings {
   messageLimit: number;
   /** How often a download that broke off is begun, before its failure is reported. */
   downloadAttempts: number;
+  /** How long a profile that was enabled with the rollback flag may take to bring its result to the eIM. */
+  rollbackDeadline: number;
+  /** Without an answer of any eIM for so long the Fallback Profile is enabled, where there is one; 0 for never. */
+  fallbackAfter: number;
+  /** How long it stays enabled before the former one is tried again. */
+  fallbackReturn: number;
   /** The eIM is told that it keeps the download data to itself (IpaCapabilities bit 2): no address is sent to it. */
   eimDownloadDataHandling: boolean;
   /** ipaSupportedProtocols: a sum of `0x80 >> Protocol.…` for the links that this device has. */
@@ -45,6 +51,9 @@ export function defaultSettings(): IpaSettings {
     acknowledgementDeadline: 60_000,
     messageLimit: 32_768,
     downloadAttempts: 3,
+    rollbackDeadline: 300_000,
+    fallbackAfter: 0,
+    fallbackReturn: 3_600_000,
     eimDownloadDataHandling: false,
     supportedProtocols: 0x80 >> Protocol.proprietary,
     networkThroughModem: true,

@@ -1,0 +1,107 @@
+import { IpaError } from '../error.js';
+import { type LocalSwitch, switchProfile } from '../es10/index.js';
+import { StateChangeCause } from '../esipa/index.js';
+import type { IpaContext } from './context.js';
+import { followProfileChange } from './profile-switch.js';
+import type { StateChanges } from './state-change.js';
+
+const KEY = 'fallback';
+
+/**
+ * When the IPA leaves a profile that reaches no eIM for the Fallback Profile, and when it returns (procedures.md §13.1).
+ * Being in fallback is stored: after a restart the way back is still due.
+ */
+export class Fallback {
+  readonly #context: IpaContext;
+  /** Clock ticks of the last answer of an eIM, or of the last change of the profile. */
+  #contactAt: number;
+  #active: boolean;
+  #since: number;
+
+  constructor(context: IpaContext) {
+    this.#context = context;
+    this.#active = context.platform.storage.read(KEY) !== undefined;
+    this.#since = this.#contactAt = context.platform.time.ticks;
+  }
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  /** An eIM has answered. */
+  contact(): void {
+    this.#contactAt = this.#context.platform.time.ticks;
+  }
+
+  /** Clock ticks at which something has to be done; infinity when nothing has. */
+  get dueAt(): number {
+    const { settings, capabilities } = this.#context;
+    if (!capabilities.fallbackSupported || settings.fallbackAfter <= 0) return Number.POSITIVE_INFINITY;
+    return this.#active ? this.#since + settings.fallbackReturn : this.#contactAt + settings.fallbackAfter;
+  }
+
+  get isDue(): boolean {
+    return this.#context.platform.time.ticks >= this.dueAt;
+  }
+
+  /** Goes to the Fallback Profile, or back from it. */
+  async execute(changes: StateChanges): Promise<void> {
+    const context = this.#context;
+    const leaving = this.#active;
+    // Next time, whatever comes of this attempt.
+    this.#since = this.#contactAt = context.platform.time.ticks;
+    const code = await switchLocally(
+      context,
+      changes,
+      leaving ? 'returnFromFallback' : 'executeFallbackMechanism',
+    );
+    // 7: somebody else has left the Fallback Profile. 2: somebody else has enabled it.
+    if (code === 0 || (leaving && code === 7) || (!leaving && code === 2)) this.#set(!leaving);
+    this.#since = this.#contactAt = context.platform.time.ticks;
+  }
+
+  #set(active: boolean): void {
+    this.#active = active;
+    const { storage } = this.#context.platform;
+    if (active) storage.write(KEY, '1');
+    else storage.delete(KEY);
+  }
+}
+
+/** Why an eIM is told of it (esipa.md §2.1). */
+const CAUSES: { readonly [what in LocalSwitch]: number } = {
+  immediateEnable: StateChangeCause.immediateEnableProfile,
+  enableEmergencyProfile: StateChangeCause.emergencyProfile,
+  disableEmergencyProfile: StateChangeCause.emergencyProfile,
+  executeFallbackMechanism: StateChangeCause.fallback,
+  returnFromFallback: StateChangeCause.fallback,
+};
+
+/**
+ * A profile change that the device itself wants (es10.md §4.6): follows it as one that an eIM ordered, and tells every eIM
+ * at its next poll.
+ * @returns the eUICC's result, 0 when it was done
+ */
+export async function switchLocally(
+  context: IpaContext,
+  changes: StateChanges,
+  what: LocalSwitch,
+): Promise<number> {
+  context.enter('switching');
+  const resetsBefore = context.modem.simResets;
+  context.resetDue = true;
+  const code = await context.onCard(() => switchProfile(context.es10, what));
+  if (code !== 0) {
+    context.resetDue = false;
+    context.fail(what, new IpaError('unexpectedAnswer', `the eUICC refused ${what} with ${code}`, code));
+    return code;
+  }
+  for (const session of context.sessions) {
+    changes.set(session.configuration.eimId, CAUSES[what]);
+    session.pollDue = true;
+  }
+  context.notificationsPending = true;
+  context.observe?.({ event: 'switched', what });
+  await followProfileChange(context, resetsBefore);
+  return 0;
+}
