@@ -3,7 +3,8 @@
  * package @agoric/xsnap, of which one archive is fetched and its checksum compared; nothing in it is ever run.
  * Objects are cached; a second build takes no time.
  *
- *   node test/xs/build.mjs      prints the path of the program
+ *   node test/xs/build.mjs          prints the path of the program
+ *   node test/xs/build.mjs --rv32   the same for the bare RV32IMC board that qemu calls `virt`
  *
  * Exit codes: 0 built, 3 no C compiler, 4 no engine sources, 5 it does not compile.
  */
@@ -50,6 +51,67 @@ export class BuildError extends Error {
     super(message);
     this.exitCode = exitCode;
   }
+}
+
+/** The instruction set of an ESP32-C3; program and data in the memory that run.ts gives the board. */
+const RV32 = {
+  compiler: 'riscv64-unknown-elf-gcc',
+  emulator: 'qemu-system-riscv32',
+  packages: 'gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc',
+  machine: ['-march=rv32imc', '-mabi=ilp32', '--specs=picolibc.specs'],
+  memory: {
+    __flash: 0x8000_0000,
+    __flash_size: 0x0080_0000,
+    __ram: 0x8080_0000,
+    __ram_size: 0x0380_0000,
+    __stack_size: 0x0010_0000,
+  },
+};
+
+/** How to compile for the machine at hand. */
+function posix(bits) {
+  const cc = compiler();
+  const width = bits ?? (has32(cc) ? 32 : 64);
+  const m32 = width === 32 ? ['-m32'] : [];
+  return {
+    name: `${width}`,
+    bits: width,
+    cc,
+    folder: 'posix',
+    map: false,
+    flags: [...(width === 32 ? [...m32, '-msse2', '-mfpmath=sse'] : ['-Dmx32bitID=1']), '-O2'],
+    link: [...m32, '-lpthread'],
+  };
+}
+
+/** How to compile for the bare board. */
+function rv32() {
+  try {
+    execFileSync(RV32.emulator, ['--version'], { stdio: 'ignore' });
+    execFileSync(RV32.compiler, [...RV32.machine, '-E', '-x', 'c', '-'], {
+      input: '#include <semihost.h>\n',
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+  } catch {
+    throw new BuildError(
+      `no ${RV32.compiler} with picolibc, or no ${RV32.emulator}: the RV32 board is skipped (Debian: apt install ${RV32.packages})`,
+      3,
+    );
+  }
+  return {
+    name: 'rv32',
+    bits: 32,
+    cc: RV32.compiler,
+    folder: 'rv32',
+    map: true,
+    flags: [...RV32.machine, '-Os', '-ffunction-sections', '-fdata-sections'],
+    link: [
+      ...RV32.machine,
+      '--oslib=semihost',
+      '--crt0=semihost',
+      ...Object.entries(RV32.memory).map(([symbol, value]) => `-Wl,--defsym=${symbol}=${value}`),
+    ],
+  };
 }
 
 function compiler() {
@@ -121,17 +183,17 @@ async function inParallel(tasks) {
 }
 
 /**
- * @param {{ bits?: 32 | 64, stress?: boolean }} [options] 32 where the compiler can, unless told; `stress`: able to
- * collect at every allocation
- * @returns {Promise<{ path: string, bits: 32 | 64, built: boolean }>} `built`: something was compiled
+ * @param {{ bits?: 32 | 64, stress?: boolean, board?: 'rv32' }} [options] `bits`: 32 where the compiler can, unless told;
+ * `stress`: able to collect at every allocation; `board`: for that instead of the machine at hand
+ * @returns {Promise<{ path: string, bits: 32 | 64, built: boolean, map: string, emulator: string }>} `built`: something was
+ * compiled; `map`: path of what the linker of a board tells; `emulator`: what runs a board
  */
 export async function buildHost(options = {}) {
-  const cc = compiler();
-  const bits = options.bits ?? (has32(cc) ? 32 : 64);
+  const target = options.board === 'rv32' ? rv32() : posix(options.bits);
+  const { cc, bits } = target;
   const xs = engine();
   const flags = [
-    ...(bits === 32 ? ['-m32', '-msse2', '-mfpmath=sse'] : ['-Dmx32bitID=1']),
-    '-O2',
+    ...target.flags,
     ...(options.stress ? ['-DmxStress=1'] : []),
     '-fno-common',
     '-fno-strict-aliasing',
@@ -140,11 +202,12 @@ export async function buildHost(options = {}) {
     ...['includes', 'platforms', 'sources'].map((name) => `-I${join(xs, name)}`),
   ];
   const key = createHash('sha256')
-    .update(JSON.stringify([cc, xs, flags]))
+    .update(JSON.stringify([cc, xs, flags, target.link]))
     .digest('hex')
     .slice(0, 12);
-  const objects = join(cache, `host-${bits}${options.stress ? '-stress' : ''}-${key}`);
+  const objects = join(cache, `host-${target.name}${options.stress ? '-stress' : ''}-${key}`);
   const program = join(objects, 'xs-host');
+  const map = join(objects, 'xs-host.map');
   mkdirSync(objects, { recursive: true });
 
   const headers = readdirSync(hostSources).filter((name) => name.endsWith('.h'));
@@ -154,7 +217,7 @@ export async function buildHost(options = {}) {
       .filter((name) => name.endsWith('.c') && !LEFT_OUT.has(name))
       // The engine's own files, which only platform.h of ours can change, get its warnings silenced.
       .map((name) => ({ file: join(xs, 'sources', name), changed: platformAt(), extra: ['-w'] })),
-    ...[hostSources, join(hostSources, 'posix')]
+    ...[hostSources, join(hostSources, target.folder)]
       .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
       .filter((file) => file.endsWith('.c'))
       .map((file) => ({
@@ -187,13 +250,20 @@ export async function buildHost(options = {}) {
   if (built) {
     const aside = `${program}.${process.pid}`;
     try {
-      await run(cc, [...flags.slice(0, 1), ...linked, '-lm', '-lpthread', '-o', aside]);
+      await run(cc, [
+        ...linked,
+        ...target.link,
+        '-lm',
+        ...(target.map ? [`-Wl,-Map=${map}`] : []),
+        '-o',
+        aside,
+      ]);
     } catch (cause) {
       throw new BuildError(`the host does not link:\n${cause.stderr ?? cause.message}`, 5);
     }
     renameSync(aside, program);
   }
-  return { path: program, bits, built };
+  return { path: program, bits, built, map, emulator: RV32.emulator };
 }
 
 function platformAt() {
@@ -202,7 +272,7 @@ function platformAt() {
 
 if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1]) {
   try {
-    const { path, bits } = await buildHost();
+    const { path, bits } = await buildHost(process.argv[2] === '--rv32' ? { board: 'rv32' } : {});
     if (bits === 64)
       process.stderr.write(
         '64-bit host: slots are twice the size of a device’s (install gcc-multilib for 32)\n',

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { buildHost } from './build.mjs';
 import { bundle } from './bundle.js';
+import { COMPLAINT, FIGURES, virtArguments } from './virt.js';
 
 /** What a UART is wired to. */
 export type Wire = `tcp:${string}:${number}` | `tty:${string}` | `fd:${number}`;
@@ -37,6 +38,9 @@ export interface HostOptions {
   /** Intrinsics frozen as preload leaves them (true). */
   frozen?: boolean;
   bits?: 32 | 64;
+  /** A bare RV32IMC board in qemu instead of a process, with one UART; its TCP connections all go to `stream`. */
+  board?: 'rv32';
+  stream?: Wire;
   /** Collects at every allocation, so that peaks are what was alive, without garbage. Slow. */
   livePeaks?: boolean;
   /**
@@ -128,35 +132,49 @@ export class XsHost {
   /** @throws {BuildError} where the host cannot be built */
   static async start(options: HostOptions): Promise<XsHost> {
     const { entry } = options;
-    const [{ path }, modules] = await Promise.all([
-      buildHost({ bits: options.bits, stress: options.livePeaks || options.control === 'live' }),
+    const [{ path, emulator }, modules] = await Promise.all([
+      buildHost({
+        bits: options.bits,
+        stress: options.livePeaks || options.control === 'live',
+        board: options.board,
+      }),
       typeof entry === 'string' ? preloaded(entry) : { name: './device.js', ...entry },
     ]);
     const folder = mkdtempSync(join(tmpdir(), 'xs-ipa-xs-'));
+    const storage = options.storage ?? join(folder, 'storage');
+    mkdirSync(storage, { recursive: true });
+    const config = JSON.stringify(options.config ?? {});
     const file = (name: string, text: string): string => {
       writeFileSync(join(folder, name), text);
-      return join(folder, name);
+      return name;
     };
-    const config = JSON.stringify(options.config ?? {});
     const args = [
       `--preload=mc/config=${file('config.js', `export default Object.freeze(${config}, true);\n`)}`,
       `--preload=${modules.name}=${file('device.js', modules.device)}`,
-      `--storage=${options.storage ?? join(folder, 'storage')}`,
+      `--storage=${resolve(storage)}`,
       '--results=3',
       ...flag('static', options.heap),
       ...flag('stack', options.stack),
       ...flag('fifo', options.fifo),
       ...flag('slowness', options.slowness),
       ...flag('seed', options.seed),
-      ...Object.entries(options.ports ?? {}).map(([port, wire]) => `--port=${port}=${wire}`),
+      ...Object.entries(options.ports ?? {}).map(
+        ([port, wire]) => `--port=${port}=${options.board ? 'qemu:uart' : wire}`,
+      ),
       ...(options.virtualTime ? ['--virtual-time'] : []),
       ...(options.roomy ? ROOMY : []),
       ...(options.livePeaks ? ['--live-peaks'] : []),
       ...(options.frozen === false ? ['--thawed'] : []),
-      ...(options.control ? ['--control=fd:4'] : []),
+      ...(options.control ? [`--control=${options.board ? 'qemu:control' : 'fd:4'}`] : []),
       file('main.js', modules.main),
     ];
-    const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] });
+    const [program, ...parameters] = options.board
+      ? [emulator, ...virtArguments(path, args, options)]
+      : [path, ...args];
+    const child = spawn(program, parameters, {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+    });
     // A host that has ended takes no command any more; `ended` says so.
     child.stdio[4]?.on('error', () => {});
     return new XsHost(child, collect(child, folder, options));
@@ -203,11 +221,11 @@ function collect(child: ChildProcess, folder: string, options: HostOptions): Pro
     figures: undefined,
     complaints: '',
   };
-  createInterface(child.stdout!).on('line', (line) => {
+  const logged = (line: string): void => {
     result.lines.push(line);
     options.onLine?.(line);
-  });
-  createInterface(child.stdio[3] as Readable).on('line', (line) => {
+  };
+  const figured = (line: string): void => {
     const figures = JSON.parse(line) as Figures | Census;
     if (figures.event === 'census') {
       result.census[figures.label] = figures;
@@ -216,7 +234,14 @@ function collect(child: ChildProcess, folder: string, options: HostOptions): Pro
     if (figures.event === 'exit') result.figures = figures;
     else result.marks[figures.label] = figures;
     options.onFigures?.(figures);
+  };
+  createInterface(child.stdout!).on('line', (line) => {
+    if (!options.board) logged(line);
+    else if (line.startsWith(FIGURES)) figured(line.slice(1));
+    else if (line.startsWith(COMPLAINT)) result.complaints += `${line.slice(1)}\n`;
+    else logged(line);
   });
+  createInterface(child.stdio[3] as Readable).on('line', figured);
   child.stderr!.on('data', (text: Buffer) => {
     result.complaints += text.toString();
   });

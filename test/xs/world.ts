@@ -98,10 +98,12 @@ export async function xsWorld(
     events,
     async boot(config = {}, hostOptions = {}) {
       const throughModem = { address: '127.0.0.1', port: gated.port };
+      const broker = config.networkThroughModem ? throughModem : direct;
       const host = await XsHost.start({
         entry: 'test/xs/device/ipa.ts',
         ports: { 1: `tcp:127.0.0.1:${port.port}` },
-        config: { baud: 115_200, broker: config.networkThroughModem ? throughModem : direct, ...config },
+        stream: `tcp:${broker.address}:${broker.port}`,
+        config: { baud: 115_200, broker, ...config },
         ...hostOptions,
       });
       hosts.push(host);

@@ -97,6 +97,8 @@ bool machine_isRoot(void* machine);
 int64_t platform_clock(void);
 /** Microseconds that the processor has spent on this program. */
 int64_t platform_processorTime(void);
+/** Where figures go; NULL when `fd` is negative. */
+FILE* platform_results(int fd);
 
 /** A stream of bytes to the outside; a file descriptor where there are some. Nothing that is done to it blocks. */
 enum { WIRE_READABLE = 1, WIRE_WRITABLE = 4 };

@@ -35,8 +35,8 @@ static void writeString(FILE* file, const char* text)
 static FILE* results(void)
 {
 	static FILE* file = NULL;
-	if (!file && board.resultsFd >= 0)
-		file = fdopen(board.resultsFd, "w");
+	if (!file)
+		file = platform_results(board.resultsFd);
 	return file;
 }
 

@@ -31,6 +31,11 @@ int64_t platform_processorTime(void)
 	return microseconds(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+FILE* platform_results(int fd)
+{
+	return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
 int platform_wait(Waiting* waiting, int count, int64_t microseconds)
 {
 	struct pollfd fds[32];

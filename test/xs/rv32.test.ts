@@ -1,0 +1,54 @@
+import { expect, it } from 'vitest';
+import { hex } from '../../host-sim/asn1/index.js';
+import { factoryProfiles } from '../../host-sim/cli/world.js';
+import { describeOnRv32 } from './available.js';
+import type { Figures, HostResult } from './run.js';
+import { EID, xsWorld } from './world.js';
+
+const [, BETA] = factoryProfiles();
+/** Highest difference of a peak between the two, of the 32-bit process's. */
+const TOLERANCE = 0.01;
+
+/** Connects, enables a profile, reports, and polls twice in vain. */
+async function life(board?: 'rv32'): Promise<HostResult> {
+  const world = await xsWorld({ speed: 10 });
+  try {
+    const outcome = world.eim.queue(
+      EID,
+      { psmo: [{ op: 'enable', iccid: BETA.iccid }] },
+      { timeoutMilliseconds: 600_000 },
+    );
+    const host = await world.boot(
+      { initialEim: hex(world.initialEim), polls: 2 },
+      { board, livePeaks: true },
+    );
+    expect(await outcome).toMatchObject({ ok: true });
+    return await host.ended;
+  } finally {
+    await world.close();
+  }
+}
+
+await describeOnRv32('the IPA on a bare RV32IMC board', () => {
+  it('needs the heap and the stack that it needs on the 32-bit host', async () => {
+    const [process, board] = await Promise.all([life(), life('rv32')]);
+    expect(board).toMatchObject({ code: 0, complaints: '' });
+    expect(process).toMatchObject({ code: 0, complaints: '' });
+    expect(board.figures?.serial.lost).toBe(0);
+    for (const label of ['Ipad', 'first idle', 'poll 1', 'poll 2']) {
+      for (const key of [
+        'slotsPeak',
+        'chunksPeak',
+        'bytesPeak',
+        'stackPeak',
+        'bytes',
+      ] satisfies (keyof Figures)[]) {
+        const expected = process.marks[label][key];
+        const difference = Math.abs(board.marks[label][key] - expected) / expected;
+        expect(difference, `${label}: ${key} ${board.marks[label][key]} for ${expected}`).toBeLessThanOrEqual(
+          TOLERANCE,
+        );
+      }
+    }
+  }, 120_000);
+});

@@ -1,0 +1,51 @@
+import type { HostOptions, Wire } from './run.js';
+
+/** What begins a line of the board's one console: host/rv32/console.c. */
+export const COMPLAINT = '\x02';
+export const FIGURES = '\x1e';
+
+/** Of build.mjs: start of program and data, 64 MB in all. */
+const MEMORY = '64M';
+
+/** TCP connections at a time; a host's peer sees them all from the start: host/rv32/platform.c. */
+const STREAMS = [1, 2, 3, 4];
+
+/**
+ * Arguments for qemu's bare RV32 board: the UART on the serial port of the board, TCP connections on a card with four, on
+ * another commands, from the file descriptor that a process reads them from.
+ * @param args of the host; without blanks, as semihosting joins them
+ * @throws {Error} what is asked for cannot be had on the board
+ */
+export function virtArguments(program: string, args: readonly string[], options: HostOptions): string[] {
+  const ports = Object.entries(options.ports ?? {});
+  if (ports.length > 1) throw new Error('the RV32 board has one UART; wire no more than one port');
+  if (args.some((arg) => /[\s,]/.test(arg)) || args.join(' ').length > 900)
+    throw new Error(`too much or blanks in the arguments for the RV32 board: ${args.join(' ')}`);
+  const serial = ports.map(([, wire]) => chardev('modem', wire));
+  const streams = STREAMS.flatMap((n) =>
+    options.stream ? ['-chardev', `${chardev(`stream${n}`, options.stream)},reconnect=1`] : [],
+  );
+  const card = ['pci-serial-4x', ...STREAMS.map((n) => `chardev${n}=stream${n}`)].join();
+  return [
+    ...['-machine', 'virt', '-m', MEMORY, '-bios', 'none', '-nodefaults', '-display', 'none'],
+    ...['-kernel', program],
+    ...['-chardev', 'stdio,id=console,signal=off'],
+    ...[
+      '-semihosting-config',
+      ['enable=on,target=native,chardev=console', ...args.map((arg) => `arg=${arg}`)].join(),
+    ],
+    ...serial.flatMap((device) => ['-chardev', device, '-serial', 'chardev:modem']),
+    ...streams,
+    ...(options.stream ? ['-device', card] : []),
+    ...(options.control
+      ? ['-chardev', 'socket,id=control,fd=4', '-device', 'pci-serial,chardev=control']
+      : []),
+  ];
+}
+
+function chardev(id: string, wire: Wire): string {
+  const [kind, where, port] = wire.split(':');
+  if (kind === 'tcp') return `socket,id=${id},host=${where},port=${port},server=off,nodelay=on`;
+  if (kind === 'tty') return `serial,id=${id},path=${where}`;
+  throw new Error(`${wire} cannot be handed to qemu; use tcp: or tty:`);
+}
