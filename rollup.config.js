@@ -28,7 +28,7 @@ export default {
       tsconfig: './tsconfig.json',
       noEmit: false,
       noEmitOnError: true,
-      include: ['ipa/**/*.ts', 'hal/**/*.ts', 'host-sim/**/*.ts', 'test/xs/{run,bundle}.ts'],
+      include: ['ipa/**/*.ts', 'hal/**/*.ts', 'host-sim/**/*.ts', 'test/xs/{run,bundle,virt}.ts'],
       compilerOptions: { module: 'ESNext', moduleResolution: 'Bundler', sourceMap: true },
     }),
     executable,
