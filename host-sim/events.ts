@@ -25,7 +25,20 @@ type CardHappening =
   /** detail: seqNumber, event, iccid */
   | 'notificationCreated'
   | 'notificationRemoved'
-  | 'eimAssociated';
+  | 'eimAssociated'
+  /** detail: serverAddress, role 'dpAuth' | 'dsAuth', oid, transactionId */
+  | 'serverAuthenticated'
+  /** AuthenticateServer was refused; detail: serverAddress, code */
+  | 'serverRefused'
+  | 'downloadPrepared'
+  /** PrepareDownload was refused; detail: transactionId, code */
+  | 'downloadRefused'
+  /** detail: transactionId, reason */
+  | 'sessionCancelled'
+  /** detail: iccid, bytes, smdp */
+  | 'profileInstalled'
+  /** detail: bppCommandId, errorReason, iccid, smdp */
+  | 'installationFailed';
 
 type ModemHappening = 'refresh' | 'simOff' | 'simOn' | 'searching' | 'registered' | 'lost' | 'fault';
 

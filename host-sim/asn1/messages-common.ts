@@ -112,7 +112,7 @@ const FinalResult = choice('finalResult', {
 });
 
 /** Signed as the whole BF27 TLV. */
-const ProfileInstallationResultData = seq(
+export const ProfileInstallationResultData = seq(
   'ProfileInstallationResultData',
   {
     transactionId: { tag: 0x80, type: TransactionId },

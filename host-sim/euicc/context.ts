@@ -1,6 +1,7 @@
 import type { Infer, ProfilePolicyAuthorisationRule } from '../asn1/index.js';
 import type { SimEvent } from '../events.js';
 import type { EuiccCredentials } from '../pki/types.js';
+import type { RspSession } from './session.js';
 import type { EuiccState } from './state.js';
 
 /** What the card is, fixed for its life. */
@@ -16,6 +17,16 @@ export interface EuiccProperties {
   maxResultBytes: number;
   /** Rules Authorisation Table (SGP.22 §2.9.2.3). */
   rat: readonly Infer<typeof ProfilePolicyAuthorisationRule>[];
+  /** Trust anchors, whole X.509 DER, and their key identifiers in the same order. */
+  ciCertificates: readonly Uint8Array[];
+  ciKeyIds: readonly Uint8Array[];
+  /** For validity dates; an eUICC without a clock does not look at them. */
+  now?: () => number;
+  /** Non-volatile memory for profiles. */
+  memoryBytes: number;
+  /** 0 test, 1 provisioning, 2 operational: what may be installed. */
+  profileClasses: readonly number[];
+  forbiddenPolicyRules: readonly ('ppr1' | 'ppr2')[];
   maxEims: number;
   maxCounterValue: number;
   random: () => number;
@@ -25,6 +36,8 @@ export interface EuiccProperties {
 export interface Command {
   readonly card: EuiccProperties;
   readonly state: EuiccState;
+  /** Not part of the state: it does not survive a reset. */
+  readonly session: RspSession;
   /** A card application toolkit session exists: the terminal can be asked for a REFRESH. */
   readonly toolkit: boolean;
   changed: boolean;

@@ -1,7 +1,9 @@
 import { Asn1Error, firstTag } from '../asn1/index.js';
+import { authenticateServer, cancelSession, getEuiccChallenge, prepareDownload } from './authentication.js';
 import type { Command } from './context.js';
 import { addInitialEim, getEimConfigurationData } from './eco.js';
 import * as info from './info.js';
+import { loadBoundProfilePackage, segmentTags } from './load.js';
 import * as local from './local.js';
 import { listNotification, notificationSent, retrieveNotificationsList } from './notifications.js';
 import { loadEuiccPackage } from './package.js';
@@ -19,15 +21,19 @@ type Handler = (command: Command, bytes: Uint8Array) => Uint8Array | number;
 
 const functions: Readonly<Record<number, Handler>> = {
   0xbf20: info.getEuiccInfo1,
+  0xbf21: prepareDownload,
   0xbf22: info.getEuiccInfo2,
   0xbf28: listNotification,
   0xbf2b: retrieveNotificationsList,
   0xbf2d: getProfilesInfo,
-  0xbf2e: info.getEuiccChallenge,
+  0xbf2e: getEuiccChallenge,
   0xbf30: notificationSent,
+  0xbf36: loadBoundProfilePackage,
+  0xbf38: authenticateServer,
   0xbf3c: info.getConfiguredAddresses,
   0xbf3e: info.getEid,
   0xbf3f: local.setDefaultDpAddress22,
+  0xbf41: cancelSession,
   0xbf43: info.getRat,
   0xbf51: loadEuiccPackage,
   0xbf55: getEimConfigurationData,
@@ -64,6 +70,7 @@ const ecallFunctions: Readonly<Record<number, Handler>> = {
 export function executeEs10(command: Command, bytes: Uint8Array): Uint8Array | number {
   const tag = firstTag(bytes);
   const handler =
+    (command.session.loading && segmentTags.includes(tag) ? loadBoundProfilePackage : undefined) ??
     functions[tag] ??
     (command.card.es10c ? es10cFunctions[tag] : undefined) ??
     (command.card.fallbackSupported ? fallbackFunctions[tag] : undefined) ??

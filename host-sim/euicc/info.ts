@@ -8,8 +8,6 @@ import {
   encode,
   GetCertsRequest,
   GetCertsResponse,
-  GetEuiccChallengeRequest,
-  GetEuiccChallengeResponse,
   GetEuiccDataRequest,
   GetEuiccDataResponse,
   GetEuiccInfo1Request,
@@ -22,6 +20,7 @@ import {
 } from '../asn1/index.js';
 import { sameBytes } from '../bytes.js';
 import type { Command } from './context.js';
+import { freeMemory } from './install.js';
 import { type EuiccState, enabledProfile } from './state.js';
 
 /** A0000005591010FFFFFFFF8900000100 (es10.md §1.2) */
@@ -46,23 +45,30 @@ const svn = Uint8Array.of(2, 5, 0);
 
 export function getEuiccInfo1({ card }: Command, bytes: Uint8Array): Uint8Array {
   decode(GetEuiccInfo1Request, bytes);
-  const keys = [card.credentials.ciKeyId];
-  return encode(EuiccInfo1, { svn, euiccCiPKIdListForVerification: keys, euiccCiPKIdListForSigning: keys });
+  return encode(EuiccInfo1, {
+    svn,
+    euiccCiPKIdListForVerification: [...card.ciKeyIds],
+    euiccCiPKIdListForSigning: [card.credentials.ciKeyId],
+  });
 }
 
-export function getEuiccInfo2({ card, state }: Command, bytes: Uint8Array): Uint8Array {
+export function getEuiccInfo2(command: Command, bytes: Uint8Array): Uint8Array {
   decode(GetEuiccInfo2Request, bytes);
-  const keys = [card.credentials.ciKeyId];
+  return encode(EuiccInfo2, euiccInfo2(command));
+}
+
+/** What the eUICC also signs when it authenticates itself. */
+export function euiccInfo2({ card, state }: Pick<Command, 'card' | 'state'>): EuiccInfo2 {
   const iot: NonNullable<Infer<typeof EuiccInfo2>['iotSpecificInfo']> = {
     iotVersion: [Uint8Array.of(1, 2, 0)],
   };
   if (card.ecallSupported) iot.ecallSupported = true;
   if (card.fallbackSupported) iot.fallbackSupported = true;
-  return encode(EuiccInfo2, {
+  return {
     profileVersion: Uint8Array.of(2, 3, 1),
     svn,
     euiccFirmwareVer: Uint8Array.of(1, 0, 0),
-    extCardResource: extCardResource(state),
+    extCardResource: extCardResource(freeMemory({ card, state })),
     uiccCapability: [
       'usimSupport',
       'isimSupport',
@@ -78,33 +84,25 @@ export function getEuiccInfo2({ card, state }: Command, bytes: Uint8Array): Uint
     ts102241Version: Uint8Array.of(15, 2, 0),
     globalplatformVersion: Uint8Array.of(2, 3, 0),
     rspCapability: ['additionalProfile', 'testProfileSupport'],
-    euiccCiPKIdListForVerification: keys,
-    euiccCiPKIdListForSigning: keys,
+    euiccCiPKIdListForVerification: [...card.ciKeyIds],
+    euiccCiPKIdListForSigning: [card.credentials.ciKeyId],
     euiccCategory: 2,
-    forbiddenProfilePolicyRules: [],
+    forbiddenProfilePolicyRules: [...card.forbiddenPolicyRules],
     ppVersion: Uint8Array.of(1, 0, 0),
     sasAccreditationNumber: 'XS-IPA-TEST-0001',
     ipaMode: 0,
     iotSpecificInfo: iot,
-  });
+  };
 }
 
 /** Applications, free non-volatile and free volatile memory (ETSI TS 102 226 §8.2.1.7.2). */
-function extCardResource(state: EuiccState): Uint8Array {
+function extCardResource(free: number): Uint8Array {
   const number = (tag: number, value: number) => {
     const bytes = Uint8Array.of(tag, 4, 0, 0, 0, 0);
     new DataView(bytes.buffer).setUint32(2, value);
     return bytes;
   };
-  const used = 65_536 * state.profiles.length;
-  return concat([unhex('810100'), number(0x82, Math.max(0, 1_048_576 - used)), number(0x83, 8_192)]);
-}
-
-export function getEuiccChallenge({ card }: Command, bytes: Uint8Array): Uint8Array {
-  decode(GetEuiccChallengeRequest, bytes);
-  return encode(GetEuiccChallengeResponse, {
-    euiccChallenge: Uint8Array.from({ length: 16 }, () => Math.floor(card.random() * 256)),
-  });
+  return concat([unhex('810100'), number(0x82, free), number(0x83, 8_192)]);
 }
 
 export function getConfiguredAddresses({ state }: Command, bytes: Uint8Array): Uint8Array {

@@ -2,6 +2,7 @@ import { Decoder, Encoder } from 'cbor-x';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { type EimConfigurationData, iccidBytes, type NotificationEventName, unhex } from '../asn1/index.js';
 import { sameBytes } from '../bytes.js';
+import type { BppCommand } from './load-failure.js';
 
 /** A profile as it comes from the factory. */
 export interface ProfileSeed {
@@ -25,6 +26,17 @@ export interface ProfileSeed {
   ecallIndication?: boolean;
   /** There since the factory: spared by some memory resets. */
   preLoaded?: boolean;
+  /** Taken from the eUICC's memory; 65,536 when absent. */
+  memoryBytes?: number;
+  /** What GetConnectivityParameters tells while this profile is enabled. */
+  connectivity?: Connectivity;
+}
+
+/** Access to a packet data network (SGP.32 §5.9.24). */
+export interface Connectivity {
+  apn: string;
+  login?: string;
+  password?: string;
 }
 
 export interface Profile {
@@ -39,11 +51,17 @@ export interface Profile {
   profileNickname: string;
   notifications: { events: NotificationEventName[]; address: string }[];
   profilePolicyRules: ('pprUpdateControl' | 'ppr1' | 'ppr2')[];
+  iconType?: number;
+  icon?: Uint8Array;
   mccMnc?: Uint8Array;
+  gid1?: Uint8Array;
+  gid2?: Uint8Array;
   fallbackAttribute: boolean;
   fallbackAllowed: boolean;
   ecallIndication: boolean;
   preLoaded: boolean;
+  memoryBytes?: number;
+  connectivity?: Connectivity;
 }
 
 export interface Eim {
@@ -87,6 +105,19 @@ export interface EuiccState {
   defaultDpAddress: string;
   rootDsAddress: string;
   immediateEnable?: { defaultSmdpOid?: string; defaultSmdpAddress?: string };
+  /** otPK.EUICC and its key for each try that an SM-DP+ may go on with; the latest is the last. */
+  oneTimeKeys?: { smdpOid: string; publicKey: Uint8Array; privateKey: Uint8Array }[];
+  /** Set while a Bound Profile Package is being loaded. */
+  installing?: Installing;
+}
+
+/** What is needed to tell of an interrupted installation after a reset. */
+export interface Installing {
+  transactionId: Uint8Array;
+  smdpOid: string;
+  smdpAddress: string;
+  bppCommandId: BppCommand;
+  iccid?: Uint8Array;
 }
 
 const encoder = new Encoder({ useRecords: false, tagUint8Array: false });
@@ -164,6 +195,8 @@ export function factoryState(
       fallbackAllowed: seed.fallbackAllowed ?? false,
       ecallIndication: seed.ecallIndication ?? false,
       preLoaded: seed.preLoaded ?? false,
+      memoryBytes: seed.memoryBytes,
+      connectivity: seed.connectivity,
     };
   });
   return {

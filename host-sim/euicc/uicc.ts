@@ -1,7 +1,9 @@
 import { Asn1Error, readElement } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import type { Card } from '../card.js';
 import type { Clock } from '../clock.js';
 import type { SimEvent } from '../events.js';
+import { parseCertificate, subjectKeyId } from '../pki/index.js';
 import type { EuiccCredentials } from '../pki/types.js';
 import type { Store } from '../store.js';
 import { type Apdu, parseApdu, statusWord } from './apdu.js';
@@ -9,7 +11,9 @@ import { Channel, isIsdr } from './channel.js';
 import type { Command, EuiccProperties } from './context.js';
 import { executeEs10 } from './es10.js';
 import { isdrFci } from './info.js';
+import { abandonLoading } from './install.js';
 import { applyMarked } from './profiles.js';
+import type { RspSession } from './session.js';
 import {
   type Eim,
   type EuiccState,
@@ -24,7 +28,9 @@ import {
 export interface VirtualEuiccOptions {
   credentials: EuiccCredentials;
   store: Store;
-  /** Part of every simulated device; an eUICC has no clock of its own, so nothing here reads it. */
+  /** Trust anchors, whole X.509 DER: without any, no server is believed. */
+  ciCertificates?: readonly Uint8Array[];
+  /** For the validity dates of servers' certificates, which an eUICC without a clock does not look at. */
   clock?: Clock;
   /** Uniform in [0, 1). */
   random: () => number;
@@ -41,6 +47,12 @@ export interface VirtualEuiccOptions {
   fallbackSupported?: boolean;
   ecallSupported?: boolean;
   rat?: EuiccProperties['rat'];
+  /** Refused in the metadata of a profile, whatever the RAT says. */
+  forbiddenPolicyRules?: EuiccProperties['forbiddenPolicyRules'];
+  /** Non-volatile memory for profiles; 1,048,576 when absent. */
+  memoryBytes?: number;
+  /** 0 test, 1 provisioning, 2 operational: what may be downloaded; all when absent. */
+  profileClasses?: readonly number[];
   resultCapacity?: number;
   maxResultBytes?: number;
   maxEims?: number;
@@ -74,11 +86,19 @@ export class VirtualEuicc implements Card {
   #toolkit = false;
   #proactive: Uint8Array | undefined;
   #waitsForReset = false;
+  #session: RspSession = {};
 
   constructor(options: VirtualEuiccOptions) {
     this.#options = options;
+    const { credentials, ciCertificates = [], clock } = options;
     this.#card = {
-      credentials: options.credentials,
+      credentials,
+      ciCertificates,
+      ciKeyIds: ciKeyIds(credentials, ciCertificates),
+      now: clock && (() => clock.now),
+      memoryBytes: options.memoryBytes ?? 1_048_576,
+      profileClasses: options.profileClasses ?? [0, 1, 2],
+      forbiddenPolicyRules: options.forbiddenPolicyRules ?? [],
       es10c: options.es10c ?? false,
       fallbackSupported: options.fallbackSupported ?? true,
       ecallSupported: options.ecallSupported ?? false,
@@ -132,9 +152,23 @@ export class VirtualEuicc implements Card {
     this.#toolkit = false;
     this.#proactive = undefined;
     this.#waitsForReset = false;
-    const draft = structuredClone(this.#state);
-    const events: SimEvent[] = [];
-    if (applyMarked({ state: draft, events })) this.#commit(draft, events);
+    this.#session = {};
+    const command = this.#command();
+    abandonLoading(command);
+    if (applyMarked(command)) command.changed = true;
+    if (command.changed) this.#commit(command.state, command.events);
+  }
+
+  #command(): Command {
+    return {
+      card: this.#card,
+      state: structuredClone(this.#state),
+      session: this.#session,
+      toolkit: this.#toolkit,
+      changed: false,
+      refresh: false,
+      events: [],
+    };
   }
 
   #commit(draft: EuiccState, events: readonly SimEvent[]): void {
@@ -268,14 +302,7 @@ export class VirtualEuicc implements Card {
   }
 
   #es10(bytes: Uint8Array): Uint8Array | number {
-    const command: Command = {
-      card: this.#card,
-      state: structuredClone(this.#state),
-      toolkit: this.#toolkit,
-      changed: false,
-      refresh: false,
-      events: [],
-    };
+    const command = this.#command();
     const answer = executeEs10(command, bytes);
     if (command.changed) this.#commit(command.state, command.events);
     else for (const event of command.events) this.#options.observe?.(event);
@@ -286,4 +313,14 @@ export class VirtualEuicc implements Card {
     }
     return answer;
   }
+}
+
+/** Keys of the trust anchors; several certificates may have one key, and the own chain's is always among them. */
+function ciKeyIds({ ciKeyId }: EuiccCredentials, certificates: readonly Uint8Array[]): Uint8Array[] {
+  const ids = [ciKeyId];
+  for (const certificate of certificates) {
+    const id = subjectKeyId(parseCertificate(certificate));
+    if (id && !ids.some((known) => sameBytes(known, id))) ids.push(id);
+  }
+  return ids;
 }
