@@ -16,6 +16,7 @@ import {
   toSign,
   unhex,
 } from '../../../host-sim/asn1/index.js';
+import { VirtualClock } from '../../../host-sim/clock.js';
 import {
   makePki,
   type Pki,

@@ -115,7 +115,7 @@ describe('STORE DATA', () => {
   it('answers 6A88 for what it does not have', () => {
     const driver = new CardDriver();
     driver.bringUp();
-    for (const tag of ['BF29', 'BF31', 'BF32', 'BF33', 'BF38', 'BF5B', 'BF7F01', '30']) {
+    for (const tag of ['BF29', 'BF31', 'BF32', 'BF33', 'BF5B', 'BF7F01', '30']) {
       expect(driver.es10Sw(`${tag}00`)).toBe(0x6a88);
     }
   });
