@@ -1,4 +1,5 @@
-import { XsIpaError } from '../hal/contracts/index.js';
+import { UiccError, XsIpaError } from '../hal/contracts/index.js';
+import { TlvError } from './tlv/error.js';
 
 /** The eUICC answered an ES10 function with a status word that means failure (es10.md §1.6). */
 export class Es10Error extends XsIpaError {
@@ -38,4 +39,18 @@ export class IpaError extends XsIpaError {
     super(code, message);
     this.result = result;
   }
+}
+
+/**
+ * Is the ISD-R no longer behind our channel? 6D00 and 6E00 come from another application: where a modem has only the basic
+ * channel, its own commands select there too (at.md §4). Some cards mean "no such function" by it, so it proves nothing.
+ */
+export function isChannelGone(error: unknown): boolean {
+  if (error instanceof Es10Error) return error.sw === 0x6d00 || error.sw === 0x6e00;
+  return error instanceof UiccError && error.code === 'channelLost';
+}
+
+/** Does this eUICC not have a function, or answer with nonsense? The way to it works then, and others can be had. */
+export function isUnavailable(error: unknown): error is Es10Error | IpaError | TlvError {
+  return error instanceof Es10Error || error instanceof IpaError || error instanceof TlvError;
 }

@@ -4,9 +4,9 @@ import {
   type ModemNotice,
   type Observer,
   type Platform,
+  type TimerHandle,
   XsIpaError,
 } from '../hal/contracts/index.js';
-import { Alarm } from './alarm.js';
 import { IpaError } from './error.js';
 import type { EimConfiguration } from './es10/index.js';
 import { type EsipaLink, LinkError } from './esipa/index.js';
@@ -14,6 +14,7 @@ import type { IpaEvent, IpaState } from './events.js';
 import {
   associate,
   bringUp,
+  carryOut,
   defaultSettings,
   deliverNotifications,
   deliverResults,
@@ -42,20 +43,51 @@ export interface IpadOptions {
   observe?: Observer<IpaEvent>;
 }
 
+// Where a turn stands: everything that is due is done in this order, then the IPA sleeps.
+const NETWORK = 0;
+const POLLS = 1;
+const SERVE = 2;
+const NOTIFY = 3;
+const ASSOCIATE = 4;
+const REST = 5;
+
+// Where serving an eIM stands.
+const INJECTIONS = 0;
+const RESULTS = 1;
+const PACKAGES = 2;
+
 /**
  * The IoT Profile Assistant in the device: brings the eUICC up, associates it, polls its eIMs, takes injected packages,
  * delivers what is due, and starts over after a failure. One run() at a time; everything it reports goes to `observe`.
+ *
+ * A procedure at a time is under way, begun by #next(), which is also where it ends. While there is none, nothing is held
+ * but this object: no function waits, no buffer stays.
  */
 export class Ipad {
   readonly #options: IpadOptions;
   readonly #context: IpaContext;
   readonly #changes: StateChanges;
-  readonly #alarm: Alarm;
   #initialEim: Uint8Array | undefined;
   #running = false;
   /** run() has not ended; after stop() that takes a while. */
   #active = false;
+  #resolve: (() => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
+  /** A programming error, which ends run(). */
+  #bug: { error: unknown } | undefined;
   #ready = false;
+  #stage = NETWORK;
+  /** Index of the eIM that is served, where that stands, and how many packages it has given. */
+  #served = 0;
+  #serving = INJECTIONS;
+  #rounds = 0;
+  /** Whose procedure is under way; undefined where it is nobody's. */
+  #session: EimSession | undefined;
+  /** Wakes from the sleep between two turns. */
+  #timer: TimerHandle | undefined;
+  #asleep = false;
+  /** Something happened while nobody slept: the next sleep is short. */
+  #signalled = false;
   /** Clock ticks of the next poll of every eIM. */
   #nextPoll = Number.NEGATIVE_INFINITY;
   /** Failures of the device in a row. */
@@ -72,7 +104,6 @@ export class Ipad {
       options.observe,
       options.blockSize,
     );
-    this.#alarm = new Alarm(options.platform.timer);
     this.#changes = new StateChanges(options.platform.storage);
     options.modem.onNotice = (notice) => this.#notice(notice);
   }
@@ -95,35 +126,22 @@ export class Ipad {
   /** Provides an EimConfigurationData (`30 …`); it is used when the eUICC has no eIM. */
   associate(initialEim: Uint8Array): void {
     this.#initialEim = initialEim;
-    this.#alarm.signal();
+    this.#signal();
   }
 
   /**
    * Runs until stop(). Rejects only on a programming error, such as a second call before the first has ended.
    */
-  async run(): Promise<void> {
-    if (this.#active)
-      throw new Error('Ipad.run() was called while it runs; call stop() and await the first run() before');
-    const context = this.#context;
-    this.#active = this.#running = true;
-    context.stopping = false;
-    try {
-      while (this.#running) {
-        const pause = await this.#turn();
-        if (this.#running) await this.#alarm.sleep(pause);
-      }
-    } finally {
-      this.#running = this.#ready = false;
-      for (const { link } of context.sessions) link.close();
-      context.sessions = [];
-      try {
-        await context.modem.uicc.close();
-      } finally {
-        context.modem.close();
-        this.#active = false;
-        context.enter('stopped');
-      }
-    }
+  run(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#active)
+        throw new Error('Ipad.run() was called while it runs; call stop() and await the first run() before');
+      this.#active = this.#running = true;
+      this.#context.stopping = false;
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#wake();
+    });
   }
 
   /** Ends run() at the next step: links are closed, the channel to the card is given back, the modem is closed. */
@@ -131,36 +149,142 @@ export class Ipad {
     this.#running = false;
     this.#context.stopping = true;
     for (const { link } of this.#context.sessions) link.close();
-    this.#alarm.signal();
+    this.#signal();
   }
 
-  /** Does everything that is due. @returns milliseconds until there is something to do again */
-  async #turn(): Promise<number> {
-    const context = this.#context;
+  // Steps and sleep -------------------------------------------------------------------------------------------------
+
+  /** Begins the next procedure that is due, or sleeps until one is. */
+  #next(): void {
+    if (!this.#running) {
+      this.#end().then(this.#ended, this.#reject);
+      return;
+    }
     try {
-      // Each step begins on an empty stack: a device has few hundred slots of it.
-      await undefined;
-      if (!this.#ready) await this.#start();
-      await this.#work();
-      this.#failures = 0;
-      if (!this.#running) return 0;
-      // Without an eIM the next look starts over: somebody else may have associated one.
-      this.#ready = context.sessions.length > 0 && !context.eidDoubted;
-      const failing = context.sessions.some(({ failures }) => failures > 0);
-      context.enter(failing ? 'recovering' : context.sessions.length > 0 ? 'idle' : 'unassociated');
-      return this.#pause();
+      const step = this.#due();
+      if (step) step.then(this.#went, this.#failed);
+      else this.#sleep(this.#pause());
     } catch (error) {
-      if (!this.#running) return 0;
-      if (!(error instanceof XsIpaError)) throw error;
+      this.#failed(error);
+    }
+  }
+
+  readonly #went = (): void => {
+    this.#asleep = false;
+    this.#next();
+  };
+
+  readonly #failed = (error: unknown): void => {
+    const session = this.#session;
+    this.#session = undefined;
+    let pause = 0;
+    if (!this.#running) {
+      // Whatever it was, it is over.
+    } else if (!(error instanceof XsIpaError)) {
+      this.#bug = { error };
+      this.#running = false;
+    } else if (session && error instanceof LinkError) {
+      // One that fails does not hold up the others.
+      session.retryAt = this.#options.platform.time.ticks + this.#backOff('link', error, session.failures++);
+      session.fetched = undefined;
+      if (this.#stage === SERVE) this.#serveNext();
+    } else {
       // Without a network there is nothing to start over; everything else may have left modem or card in any state.
       if (!(error instanceof IpaError && error.code === 'notRegistered')) this.#ready = false;
-      return this.#backOff('device', error, this.#failures++);
+      pause = this.#backOff('device', error, this.#failures++);
+      this.#stage = NETWORK;
     }
+    if (pause > 0) this.#sleep(pause);
+    else this.#next();
+  };
+
+  #sleep(milliseconds: number): void {
+    this.#context.release();
+    this.#asleep = true;
+    if (this.#signalled) this.#wake();
+    else this.#timer = this.#options.platform.timer.set(this.#went, milliseconds);
+  }
+
+  #signal(): void {
+    this.#signalled = true;
+    if (this.#asleep) this.#wake();
+  }
+
+  /** On an empty stack. */
+  #wake(): void {
+    this.#signalled = this.#asleep = false;
+    this.#options.platform.timer.clear(this.#timer);
+    this.#timer = undefined;
+    void Promise.resolve().then(this.#went);
+  }
+
+  async #end(): Promise<void> {
+    const context = this.#context;
+    this.#ready = false;
+    for (const { link } of context.sessions) link.close();
+    context.sessions = [];
+    try {
+      await context.modem.uicc.close();
+    } finally {
+      context.modem.close();
+      context.release();
+      this.#active = false;
+      this.#stage = NETWORK;
+      this.#session = undefined;
+      context.enter('stopped');
+    }
+  }
+
+  readonly #ended = (): void => {
+    const bug = this.#bug;
+    this.#bug = undefined;
+    if (bug) this.#reject?.(bug.error);
+    else this.#resolve?.();
+  };
+
+  // What is due -----------------------------------------------------------------------------------------------------
+
+  /** @returns the procedure that is under way now; undefined when everything is done that was due */
+  #due(): Promise<unknown> | undefined {
+    const context = this.#context;
+    const { sessions } = context;
+    if (!this.#ready) return this.#start();
+    if (this.#stage === NETWORK) {
+      this.#stage = POLLS;
+      if (sessions.length > 0 && !context.hasNetwork) return this.#findNetwork();
+    }
+    if (this.#stage === POLLS) {
+      this.#markPolls();
+      this.#served = -1;
+      this.#serveNext();
+      this.#stage = SERVE;
+    }
+    if (this.#stage === SERVE) {
+      for (; this.#served < sessions.length; this.#serveNext()) {
+        const step = this.#serve(sessions[this.#served]);
+        if (step) return step;
+      }
+      this.#stage = NOTIFY;
+    }
+    if (this.#stage === NOTIFY) {
+      this.#stage = ASSOCIATE;
+      const session = this.#notifier();
+      if (session) return deliverNotifications(context, this.#begin(session));
+    }
+    if (this.#stage === ASSOCIATE) {
+      this.#stage = REST;
+      this.#succeeded();
+      // An eIM that has just been removed must get its result first.
+      if (context.eimsChanged && sessions.every(isSettled)) return this.#associateAnew();
+    }
+    this.#rest();
+    return undefined;
   }
 
   async #start(): Promise<void> {
     const context = this.#context;
     const before = context.eid;
+    this.#stage = NETWORK;
     await bringUp(context);
     // Another card, or an EID that was misread: links and what is known of eIMs belong to the EID.
     if (!equal(before, context.eid)) this.#refreshSessions([]);
@@ -173,93 +297,136 @@ export class Ipad {
     if (context.sessions.length > 0) {
       context.enter('connecting');
       const { networkThroughModem, registrationDeadline } = context.settings;
-      if (!networkThroughModem || (await context.waitRegistered(registrationDeadline)))
-        for (const { link } of context.sessions) link.resume();
+      if (!networkThroughModem || (await context.waitRegistered(registrationDeadline))) this.#resumeLinks();
     }
     this.#ready = true;
+  }
+
+  async #findNetwork(): Promise<void> {
+    if (await this.#context.modem.waitRegistered(0)) return;
+    throw new IpaError('notRegistered', 'the modem is not registered; results stay on the eUICC until it is');
+  }
+
+  #markPolls(): void {
+    const { sessions, settings } = this.#context;
+    const { time, random } = this.#options.platform;
+    if (time.ticks < this.#nextPoll) return;
+    // Jitter: a fleet switched on together must not poll together for ever.
+    this.#nextPoll = time.ticks + settings.pollInterval * (0.9 + random() / 5);
+    for (const session of sessions) {
+      session.pollDue = true;
+      session.resultsPending ||= session.resultsRefused;
+    }
+  }
+
+  /** Injected messages, stored results, and a poll when it is time. */
+  #serve(session: EimSession): Promise<unknown> | undefined {
+    if (this.#session !== session && !this.#mayTry(session)) return undefined;
+    const context = this.#context;
+    this.#begin(session);
+    while (this.#serving === INJECTIONS) {
+      const message = session.link.takeInjection();
+      if (message) {
+        const step = inject(context, this.#changes, session, message);
+        if (step) return step;
+      } else {
+        this.#offerAgain(session);
+        this.#serving = RESULTS;
+      }
+    }
+    if (this.#serving === RESULTS) {
+      this.#serving = PACKAGES;
+      if (session.resultsPending && session.awaiting.length === 0)
+        return deliverResults(context, this.#changes, session);
+    }
+    const { downloads, settings } = context;
+    const { fetched } = session;
+    session.fetched = undefined;
+    if (fetched) {
+      const step = carryOut(context, this.#changes, session, fetched, 'provide');
+      if (step) return step;
+    }
+    if (downloads.record?.eimId === session.configuration.eimId) {
+      this.#rounds = 0;
+      return serveDownload(context, session);
+    }
+    // While a download is under way, an eIM that has given something is not asked for more: it would offer it again.
+    const busy = this.#rounds > 0 && downloads.record !== undefined;
+    if (session.pollDue && !busy && this.#rounds++ < settings.pollRounds)
+      return poll(context, this.#changes, session);
+    session.pollDue = false;
+    this.#succeeded();
+    return undefined;
+  }
+
+  #serveNext(): void {
+    this.#served++;
+    this.#serving = INJECTIONS;
+    this.#rounds = 0;
+  }
+
+  #begin(session: EimSession): EimSession {
+    this.#session = session;
+    return session;
+  }
+
+  /** What was begun for an eIM has ended well. */
+  #succeeded(): void {
+    if (this.#session) this.#session.failures = 0;
+    this.#session = undefined;
+  }
+
+  /** Where the acknowledgement of an injected package did not come, the result is offered once more, as BF50. */
+  #offerAgain(session: EimSession): void {
+    const context = this.#context;
+    const late = this.#options.platform.time.ticks - context.settings.acknowledgementDeadline;
+    if (!session.awaiting.some(({ sentAt }) => sentAt <= late)) return;
+    session.awaiting = [];
+    session.resultsPending = context.notificationsPending = true;
+  }
+
+  /** Whoever gets the notifications: any eIM can pass them on. */
+  #notifier(): EimSession | undefined {
+    const { sessions, notificationsPending } = this.#context;
+    if (!notificationsPending || sessions.some(({ awaiting }) => awaiting.length > 0)) return undefined;
+    return sessions.find((session) => this.#mayTry(session));
+  }
+
+  async #associateAnew(): Promise<void> {
+    const context = this.#context;
+    this.#refreshSessions(await associate(context, undefined));
+    context.eimsChanged = false;
+    this.#resumeLinks();
+    if (context.sessions.some(({ pollDue }) => pollDue)) this.#signal();
+  }
+
+  /** The turn is over. */
+  #rest(): void {
+    const context = this.#context;
+    const { sessions } = context;
+    this.#failures = 0;
+    this.#stage = NETWORK;
+    context.release();
+    // Without an eIM the next look starts over: somebody else may have associated one.
+    this.#ready = sessions.length > 0 && !context.eidDoubted;
+    const failing = sessions.some(({ failures }) => failures > 0);
+    context.enter(failing ? 'recovering' : sessions.length > 0 ? 'idle' : 'unassociated');
   }
 
   #refreshSessions(eims: readonly EimConfiguration[]): void {
     refreshSessions(this.#context, eims, (configuration) => {
       const link = this.#options.createLink(configuration, this.#context.eid);
-      if (link) link.onInjection = () => this.#alarm.signal();
+      if (link) link.onInjection = () => this.#signal();
       return link;
     });
   }
 
-  /** Everything that is due now, for every eIM; one that fails does not hold up the others. */
-  async #work(): Promise<void> {
-    const context = this.#context;
-    const { sessions, settings } = context;
-    const { time, random } = this.#options.platform;
-    if (sessions.length > 0 && !(await context.hasNetwork())) {
-      throw new IpaError(
-        'notRegistered',
-        'the modem is not registered; results stay on the eUICC until it is',
-      );
-    }
-    if (time.ticks >= this.#nextPoll) {
-      // Jitter: a fleet switched on together must not poll together for ever.
-      this.#nextPoll = time.ticks + settings.pollInterval * (0.9 + random() / 5);
-      for (const session of sessions) {
-        session.pollDue = true;
-        session.resultsPending ||= session.resultsRefused;
-      }
-    }
-    for (const session of sessions) await this.#attempt(session, () => this.#serve(session));
-    if (context.notificationsPending && sessions.every(({ awaiting }) => awaiting.length === 0)) {
-      // Any eIM can pass them on.
-      const session = sessions.find((one) => this.#mayTry(one));
-      if (session) await this.#attempt(session, () => deliverNotifications(context, session));
-    }
-    // An eIM that has just been removed must get its result first.
-    if (context.eimsChanged && this.#running && sessions.every(isSettled)) {
-      this.#refreshSessions(await associate(context, undefined));
-      context.eimsChanged = false;
-      for (const { link } of context.sessions) link.resume();
-      if (context.sessions.some(({ pollDue }) => pollDue)) this.#alarm.signal();
-    }
-  }
-
-  /** Injected messages, stored results, and a poll when it is time. */
-  async #serve(session: EimSession): Promise<void> {
-    const context = this.#context;
-    const { link } = session;
-    for (let message = link.takeInjection(); message; message = link.takeInjection())
-      await inject(context, this.#changes, session, message);
-    const late = this.#options.platform.time.ticks - context.settings.acknowledgementDeadline;
-    if (session.awaiting.some(({ sentAt }) => sentAt <= late)) {
-      // The acknowledgement of an injected package did not come: offer the result once more, as BF50.
-      session.awaiting = [];
-      session.resultsPending = context.notificationsPending = true;
-    }
-    if (session.resultsPending && session.awaiting.length === 0)
-      await deliverResults(context, this.#changes, session);
-    await serveDownload(context, session);
-    while (session.pollDue) {
-      await poll(context, this.#changes, session);
-      session.pollDue = false;
-      await serveDownload(context, session);
-    }
+  #resumeLinks(): void {
+    for (const { link } of this.#context.sessions) link.resume();
   }
 
   #mayTry({ retryAt }: EimSession): boolean {
-    return this.#running && this.#options.platform.time.ticks >= retryAt;
-  }
-
-  async #attempt(session: EimSession, step: () => Promise<void>): Promise<void> {
-    if (!this.#mayTry(session)) return;
-    try {
-      // Continues on an empty stack, as before each command to the card: the descent from here is the longest.
-      await undefined;
-      await step();
-      session.failures = 0;
-    } catch (error) {
-      if (!(error instanceof LinkError)) throw error;
-      if (!this.#running) return;
-      const pause = this.#backOff('link', error, session.failures++);
-      session.retryAt = this.#options.platform.time.ticks + pause;
-    }
+    return this.#options.platform.time.ticks >= retryAt;
   }
 
   /** Milliseconds until a poll is due, an acknowledgement is late, or an eIM that failed may be tried again. */
@@ -288,7 +455,7 @@ export class Ipad {
 
   #retryNow(): void {
     for (const session of this.#context.sessions) session.retryAt = 0;
-    this.#alarm.signal();
+    this.#signal();
   }
 
   #notice(notice: ModemNotice): void {

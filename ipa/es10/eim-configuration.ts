@@ -28,9 +28,12 @@ export function supports(eim: EimConfiguration, protocol: number): boolean {
 }
 
 /** GetEimConfigurationData, BF55: every associated eIM (es10.md §4.6). */
-export async function getEimConfigurationData(es10: Es10): Promise<EimConfiguration[]> {
+export function getEimConfigurationData(es10: Es10): Promise<EimConfiguration[]> {
   es10.request.clear().primitive(Es10Tag.getEimConfigurationData);
-  const answer = await es10.call();
+  return es10.run(readEimConfigurations);
+}
+
+function readEimConfigurations(answer: Cursor): EimConfiguration[] {
   const found: EimConfiguration[] = [];
   if (!answer.enter().nextIs(0xa0)) return found;
   answer.enter();
@@ -39,9 +42,12 @@ export async function getEimConfigurationData(es10: Es10): Promise<EimConfigurat
 }
 
 /** associationToken of one eIM as the TLV `84 L value`, a copy; undefined when it has none. */
-export async function getAssociationToken(es10: Es10, eimId: string): Promise<Uint8Array | undefined> {
+export function getAssociationToken(es10: Es10, eimId: string): Promise<Uint8Array | undefined> {
   es10.request.clear().begin(Es10Tag.getEimConfigurationData).begin(0xa0).ascii(0x80, eimId).end().end();
-  const answer = await es10.call();
+  return es10.run(readAssociationToken);
+}
+
+function readAssociationToken(answer: Cursor): Uint8Array | undefined {
   if (!answer.enter().nextIs(0xa0)) return undefined;
   answer.enter();
   if (!answer.nextIs(0x30)) return undefined;

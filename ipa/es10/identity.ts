@@ -4,9 +4,12 @@ import type { Es10 } from './es10.js';
 import { Es10Tag } from './tags.js';
 
 /** GetEID, BF3E (es10.md §4.1). @returns 16 bytes, a copy */
-export async function getEid(es10: Es10): Promise<Uint8Array> {
+export function getEid(es10: Es10): Promise<Uint8Array> {
   es10.request.clear().begin(Es10Tag.getEid).primitive(0x5c, [0x5a]).end();
-  const answer = await es10.call();
+  return es10.run(readEid);
+}
+
+function readEid(answer: Cursor): Uint8Array {
   if (!answer.enter().find(0x5a) || answer.length !== 16)
     throw new IpaError('unexpectedAnswer', 'GetEID gave no EID of 16 bytes');
   return answer.value.slice();
@@ -33,8 +36,12 @@ export function getRat(es10: Es10): Promise<Cursor> {
 }
 
 /** GetEUICCChallenge, BF2E; starts or overwrites the RSP session context. @returns 16 bytes, lent */
-export async function getEuiccChallenge(es10: Es10): Promise<Uint8Array> {
-  const answer = await empty(es10, Es10Tag.getEuiccChallenge);
+export function getEuiccChallenge(es10: Es10): Promise<Uint8Array> {
+  es10.request.clear().primitive(Es10Tag.getEuiccChallenge);
+  return es10.run(readChallenge);
+}
+
+function readChallenge(answer: Cursor): Uint8Array {
   if (!answer.enter().find(0x80))
     throw new IpaError('unexpectedAnswer', 'GetEUICCChallenge gave no challenge');
   return answer.value;
@@ -48,7 +55,7 @@ export function getCerts(es10: Es10, ciKeyId?: Uint8Array): Promise<Cursor> {
   es10.request.clear().begin(Es10Tag.getCerts);
   if (ciKeyId) es10.request.primitive(0x80, ciKeyId);
   es10.request.end();
-  return es10.call();
+  return es10.run();
 }
 
 /** What the IPA needs to know of EUICCInfo2. */
@@ -88,5 +95,5 @@ export function readCapabilities(info2: Cursor): EuiccCapabilities {
 
 function empty(es10: Es10, tag: number): Promise<Cursor> {
   es10.request.clear().primitive(tag);
-  return es10.call();
+  return es10.run();
 }

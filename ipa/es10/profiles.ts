@@ -8,15 +8,23 @@ import { Es10Tag } from './tags.js';
  * @returns a cursor on BF2D {A0 {E3 …}} or BF2D {81 error}: 1 incorrectInputValues, 11 profileChangeOngoing, 127
  */
 export function getProfilesInfo(es10: Es10, tagList?: readonly number[]): Promise<Cursor> {
+  request(es10, tagList);
+  return es10.run();
+}
+
+function request(es10: Es10, tagList?: readonly number[]): void {
   es10.request.clear().begin(Es10Tag.getProfilesInfo);
   if (tagList) es10.request.primitive(0x5c, tagList);
   es10.request.end();
-  return es10.call();
 }
 
 /** Is the enabled profile the Emergency Profile (9F7B)? Then packages and data requests are refused with ecallActive. */
-export async function isEmergencyProfileEnabled(es10: Es10): Promise<boolean> {
-  const list = await getProfilesInfo(es10, [0x9f, 0x70, 0x9f, 0x7b]);
+export function isEmergencyProfileEnabled(es10: Es10): Promise<boolean> {
+  request(es10, [0x9f, 0x70, 0x9f, 0x7b]);
+  return es10.run(readEmergency);
+}
+
+function readEmergency(list: Cursor): boolean {
   if (!enterProfiles(list)) return false;
   while (list.next()) {
     if (!list.is(0xe3)) continue;
@@ -34,8 +42,12 @@ export async function isEmergencyProfileEnabled(es10: Es10): Promise<boolean> {
 }
 
 /** ICCID of the enabled profile, 10 bytes as in EF_ICCID, a copy; undefined when none is enabled. */
-export async function getEnabledIccid(es10: Es10): Promise<Uint8Array | undefined> {
-  const list = await getProfilesInfo(es10, [0x5a, 0x9f, 0x70]);
+export function getEnabledIccid(es10: Es10): Promise<Uint8Array | undefined> {
+  request(es10, [0x5a, 0x9f, 0x70]);
+  return es10.run(readEnabledIccid);
+}
+
+function readEnabledIccid(list: Cursor): Uint8Array | undefined {
   if (!enterProfiles(list)) return undefined;
   while (list.next()) {
     if (!list.is(0xe3)) continue;

@@ -1,6 +1,5 @@
-import type { ByteSink } from '../../hal/contracts/index.js';
 import { Found, TlvError, TlvStream, type Writer } from '../tlv/index.js';
-import type { Es10 } from './es10.js';
+import type { AnswerReader, Es10 } from './es10.js';
 import { Es10Tag } from './tags.js';
 
 /**
@@ -8,31 +7,43 @@ import { Es10Tag } from './tags.js';
  * be longer than any buffer; only one result is held at a time.
  * @param scratch holds the present result; one that does not fit is passed over
  * @param take gets each element BF51 …, valid during the call
+ * @param begin called before the first one; again when the list had to be asked for again, and comes a second time
  * @returns how many were passed over
  * @throws Es10Error, TlvError when the list cannot be read, UiccError
  */
-export async function eachStoredResult(
+export function eachStoredResult(
   es10: Es10,
   scratch: Writer,
   take: (result: Uint8Array) => void,
+  begin?: () => void,
 ): Promise<number> {
-  const reader = new ResultReader(scratch, take);
   es10.request.clear().begin(Es10Tag.retrieveNotificationsList).begin(0xa0).primitive(0x82).end().end();
-  await es10.relay(es10.request.bytes, reader);
-  return reader.passedOver;
+  return es10.stream(new ResultReader(scratch, take, begin));
 }
 
 /** BF2B {A2 {BF51 …}} as it comes from the card. */
-class ResultReader implements ByteSink {
-  passedOver = 0;
+class ResultReader implements AnswerReader<number> {
+  #passedOver = 0;
   readonly #stream = new TlvStream();
   readonly #scratch: Writer;
   readonly #take: (result: Uint8Array) => void;
+  readonly #begin: (() => void) | undefined;
   #fits = false;
 
-  constructor(scratch: Writer, take: (result: Uint8Array) => void) {
+  constructor(scratch: Writer, take: (result: Uint8Array) => void, begin: (() => void) | undefined) {
     this.#scratch = scratch;
     this.#take = take;
+    this.#begin = begin;
+  }
+
+  begin(): void {
+    this.#stream.reset();
+    this.#passedOver = 0;
+    this.#begin?.();
+  }
+
+  finish(): number {
+    return this.#passedOver;
   }
 
   write(bytes: Uint8Array): void {
@@ -51,7 +62,7 @@ class ResultReader implements ByteSink {
     const { tag, length, data } = this.#stream;
     if (found === Found.end) {
       if (this.#fits) this.#take(scratch.bytes);
-      else this.passedOver++;
+      else this.#passedOver++;
       return;
     }
     try {

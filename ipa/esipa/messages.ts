@@ -68,10 +68,9 @@ export function writeReceived(to: Writer): void {
 }
 
 /**
- * HandleNotificationEsipa BF3D {A0 {PendingNotification}} (esipa.md §6).
- * @param list the element A0 {PendingNotification} with exactly one entry, as BF2B gives it
+ * Opens HandleNotificationEsipa BF3D {A0 {PendingNotification}} (esipa.md §6); end() closes it. The list A0, with exactly
+ * one entry, stands inside as the eUICC gives it.
  */
-export function writeHandleNotification(to: Writer, list: Uint8Array): void {
-  to.clear().begin(EsipaTag.handleNotification).write(list);
-  to.end();
+export function beginHandleNotification(to: Writer): void {
+  to.clear().begin(EsipaTag.handleNotification);
 }

@@ -55,9 +55,8 @@ async function reachCard(context: IpaContext): Promise<void> {
 
 /** A misread EID would lead to topics where nobody answers; without good check digits it is read twice. */
 async function readEid(context: IpaContext): Promise<Uint8Array> {
-  const read = () => context.onCard(() => getEid(context.es10));
-  const eid = await read();
-  if (!hasGoodCheckDigits(eid) && !equal(eid, await read()))
+  const eid = await getEid(context.es10);
+  if (!hasGoodCheckDigits(eid) && !equal(eid, await getEid(context.es10)))
     throw new IpaError('unexpectedAnswer', 'the EID was read twice and differs; check the line to the modem');
   return eid;
 }
@@ -73,7 +72,7 @@ function hasGoodCheckDigits(eid: Uint8Array): boolean {
 }
 
 async function readInfo(context: IpaContext): Promise<void> {
-  context.capabilities = readCapabilities(await context.onCard(() => getEuiccInfo2(context.es10)));
+  context.capabilities = readCapabilities(await getEuiccInfo2(context.es10));
 }
 
 /**
@@ -86,10 +85,10 @@ export async function associate(
   initialEim: Uint8Array | undefined,
 ): Promise<EimConfiguration[]> {
   const { es10 } = context;
-  let eims = await context.onCard(() => getEimConfigurationData(es10));
+  let eims = await getEimConfigurationData(es10);
   if (eims.length === 0 && initialEim) {
     await addInitialEim(es10, initialEim);
-    eims = await context.onCard(() => getEimConfigurationData(es10));
+    eims = await getEimConfigurationData(es10);
   }
   context.observe?.({ event: 'associated', eimIds: eims.map((eim) => eim.eimId) });
   return eims;

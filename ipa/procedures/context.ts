@@ -5,7 +5,7 @@ import {
   type Platform,
   UiccError,
 } from '../../hal/contracts/index.js';
-import { Es10Error, IpaError } from '../error.js';
+import { IpaError, isChannelGone } from '../error.js';
 import { Es10, type EuiccCapabilities, ISD_R } from '../es10/index.js';
 import type { IpaEvent, IpaState } from '../events.js';
 import { Writer } from '../tlv/index.js';
@@ -17,7 +17,7 @@ import type { IpaSettings } from './settings.js';
 /** Longest wait that stop() has to sit out, milliseconds. */
 const WAIT_SLICE = 5_000;
 
-/** What the procedures share. Buffers are made once; what stands in them is valid until the next procedure step. */
+/** What the procedures share. What stands in the buffers is valid until the next procedure step. */
 export class IpaContext {
   readonly modem: Modem;
   readonly es10: Es10;
@@ -69,8 +69,9 @@ export class IpaContext {
     this.observe = observe;
     this.downloads = new Downloads(platform.storage);
     this.es10 = new Es10(modem.uicc, { blockSize });
-    this.message = new Writer(512, settings.messageLimit);
-    this.result = new Writer(256, settings.messageLimit);
+    this.es10.way = this;
+    this.message = new Writer(64, settings.messageLimit);
+    this.result = new Writer(64, settings.messageLimit);
   }
 
   enter(state: IpaState): void {
@@ -116,15 +117,13 @@ export class IpaContext {
     if (this.stopping) throw new IpaError('stopped', 'the IPA is being stopped');
   }
 
-  /** Is there a network to reach an eIM through? Asks the modem: reports of it may get lost. */
-  async hasNetwork(): Promise<boolean> {
-    if (!this.settings.networkThroughModem || isRegistered(this.modem.registration)) return true;
-    return this.modem.waitRegistered(0);
+  /** Is there a network to reach an eIM through, as far as we know? Reports of it may get lost: the modem can be asked. */
+  get hasNetwork(): boolean {
+    return !this.settings.networkThroughModem || isRegistered(this.modem.registration);
   }
 
-  /** Asks the modem for its network where it may have changed. */
+  /** Asks the modem for its network, which may have changed. */
   async refreshPlmn(): Promise<void> {
-    if (!this.plmnStale) return;
     this.plmnStale = false;
     // From here on an empty stack (docs/design.md §4).
     await undefined;
@@ -153,8 +152,8 @@ export class IpaContext {
   }
 
   /**
-   * Runs something that may be repeated safely; when the card was reset or the ISD-R deselected meanwhile, opens the
-   * channel and repeats it once.
+   * Runs several functions that only make sense together; when the card was reset or the ISD-R deselected meanwhile, opens
+   * the channel and repeats them once. A single function does that by itself (es10.run).
    */
   async onCard<T>(operation: () => Promise<T>): Promise<T> {
     // Begins on an empty stack: a procedure stands above, the whole way to the card below.
@@ -166,6 +165,13 @@ export class IpaContext {
     }
     await this.openIsdR();
     return operation();
+  }
+
+  /** Gives the memory of all buffers back. */
+  release(): void {
+    this.result.release();
+    this.message.release();
+    this.es10.release();
   }
 
   /** A delivery before anything is known of it. */
@@ -195,13 +201,4 @@ export class IpaContext {
       this.notificationsPending = delivery.notificationsPending;
     return true;
   }
-}
-
-/**
- * Is the ISD-R no longer behind our channel? 6D00 and 6E00 come from another application: where a modem has only the basic
- * channel, its own commands select there too (at.md §4). Some cards mean "no such function" by it, so it proves nothing.
- */
-export function isChannelGone(error: unknown): boolean {
-  if (error instanceof Es10Error) return error.sw === 0x6d00 || error.sw === 0x6e00;
-  return error instanceof UiccError && error.code === 'channelLost';
 }

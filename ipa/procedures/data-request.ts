@@ -1,5 +1,6 @@
-import { Es10Error, IpaError } from '../error.js';
+import { IpaError, isUnavailable } from '../error.js';
 import {
+  appendNotifications,
   eachStoredResult,
   getAssociationToken,
   getCerts,
@@ -7,7 +8,6 @@ import {
   getEuiccInfo1,
   getEuiccInfo2,
   isEmergencyProfileEnabled,
-  retrieveNotificationsList,
   writeDeviceInfo,
 } from '../es10/index.js';
 import {
@@ -76,38 +76,27 @@ export async function answerDataRequest(
   session: EimSession,
   incoming: Incoming,
   reply: Reply,
-): Promise<void> {
+): Promise<unknown> {
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
   context.enter('executing');
-  const { message, eid } = context;
   const delivery = context.delivery(session, incoming.eimTransactionId);
   const request = readRequest(incoming.body!);
-  if (request === 'invalid') {
-    writeFault(message, reply, eid, PackageFault.invalidPackageFormat, incoming.eimTransactionId);
-  } else {
-    const code = await tryCollect(context, session, incoming, request, reply);
-    if (code !== 0) writeDataError(message, reply, eid, code, incoming.eimTransactionId);
+  let code = 0;
+  try {
+    if (request) code = await collect(context, session, incoming, request, reply);
+  } catch (error) {
+    // What the eUICC cannot give, or does not fit into one message, must not leave the eIM without answer.
+    if (!isUnavailable(error)) throw error;
+    context.fail('IpaEuiccDataRequest', error);
+    code = DataError.undefinedError;
   }
+  const { message, eid } = context;
+  if (!request) writeFault(message, reply, eid, PackageFault.invalidPackageFormat, incoming.eimTransactionId);
+  else if (code !== 0) writeDataError(message, reply, eid, code, incoming.eimTransactionId);
   context.es10.release();
   context.enter('delivering');
-  await answer(context, session, delivery, reply);
-  context.message.release();
-}
-
-/** As {@link collect}. What the eUICC cannot give, or does not fit into one message, must not leave the eIM without answer. */
-async function tryCollect(
-  context: IpaContext,
-  session: EimSession,
-  incoming: Incoming,
-  request: Request,
-  reply: Reply,
-): Promise<number> {
-  try {
-    return await context.onCard(() => collect(context, session, incoming, request, reply));
-  } catch (error) {
-    if (!(error instanceof TlvError || error instanceof Es10Error || error instanceof IpaError)) throw error;
-    context.fail('IpaEuiccDataRequest', error);
-    return DataError.undefinedError;
-  }
+  return answer(context, session, delivery, reply);
 }
 
 /** Writes the whole answer into context.message. @returns 0, or the code to answer with instead */
@@ -126,14 +115,16 @@ async function collect(
   beginReply(message, reply, context.eid);
   message.begin(EsipaTag.ipaEuiccData).begin(0xa0);
 
-  if (wanted & Wanted.notifications) {
-    const list = await retrieveNotificationsList(es10, request.notificationCriteria);
-    message.write(list.element);
-  }
+  if (wanted & Wanted.notifications) await appendNotifications(es10, message, request.notificationCriteria);
   let rootSmdsAddress: Uint8Array | undefined;
   if (wanted & (Wanted.defaultSmdpAddress | Wanted.rootSmdsAddress))
-    rootSmdsAddress = await copyAddresses(context, wanted);
-  if (wanted & Wanted.packageResults) await copyResults(context, request.resultSeqNumber);
+    rootSmdsAddress = copyAddresses(message, wanted, await getEuiccConfiguredAddresses(es10));
+  if (wanted & Wanted.packageResults) {
+    message.begin(0xa2);
+    if ((await appendResults(context, request.resultSeqNumber)) > 0)
+      throw new TlvError('overflow', 'a stored result does not fit into a message', 0);
+    message.end();
+  }
   if (wanted & Wanted.euiccInfo1) message.write((await getEuiccInfo1(es10)).element);
   if (wanted & Wanted.euiccInfo2) message.write((await getEuiccInfo2(es10)).element);
   if (rootSmdsAddress) message.primitive(0x83, rootSmdsAddress);
@@ -142,8 +133,13 @@ async function collect(
     if (token) message.write(token);
   }
   if (wanted & (Wanted.eumCertificate | Wanted.euiccCertificate)) {
-    const code = await copyCertificates(context, wanted, request.ciKeyId);
-    if (code !== 0) return code;
+    let keyId = request.ciKeyId;
+    if (keyId) {
+      keyId = completeKeyId(keyId, await getEuiccInfo1(es10));
+      if (!keyId) return DataError.euiccCiPKIdNotFound;
+    }
+    if (!copyCertificates(message, wanted, await getCerts(es10, keyId)))
+      return keyId ? DataError.euiccCiPKIdNotFound : DataError.undefinedError;
   }
   if (incoming.eimTransactionId) message.primitive(0x87, incoming.eimTransactionId);
   if (wanted & Wanted.ipaCapabilities) writeIpaCapabilities(message, context);
@@ -156,11 +152,11 @@ async function collect(
 const UNKNOWN_TAG = -1;
 
 /** BF52 {5C tagList, [04 key id], [A1 {80 | 81}], [A2 {80}], [83]} */
-function readRequest(body: Uint8Array): Request | 'invalid' {
+function readRequest(body: Uint8Array): Request | undefined {
   try {
     return readParts(body);
   } catch (error) {
-    if (error instanceof TlvError) return 'invalid';
+    if (error instanceof TlvError) return undefined;
     throw error;
   }
 }
@@ -194,57 +190,45 @@ function readParts(body: Uint8Array): Request {
 }
 
 /** Writes 81 defaultSmdpAddress if it is wanted. @returns rootSmdsAddress for later in the message, a copy, if it is wanted */
-async function copyAddresses(context: IpaContext, wanted: number): Promise<Uint8Array | undefined> {
-  const addresses = await getEuiccConfiguredAddresses(context.es10);
+function copyAddresses(message: Writer, wanted: number, addresses: Cursor): Uint8Array | undefined {
   let rootSmdsAddress: Uint8Array | undefined;
   addresses.enter();
   while (addresses.next()) {
-    if (addresses.is(0x80) && wanted & Wanted.defaultSmdpAddress)
-      context.message.primitive(0x81, addresses.value);
+    if (addresses.is(0x80) && wanted & Wanted.defaultSmdpAddress) message.primitive(0x81, addresses.value);
     else if (addresses.is(0x81) && wanted & Wanted.rootSmdsAddress) rootSmdsAddress = addresses.value.slice();
   }
   return rootSmdsAddress;
 }
 
-/** A2 {BF51 …}, all of them or the one with `seqNumber`. */
-async function copyResults(context: IpaContext, seqNumber: number): Promise<void> {
-  const { message, es10, result } = context;
-  message.begin(0xa2);
-  const passedOver = await eachStoredResult(es10, result, (stored) => {
+/** BF51 …, all of them or the one with `seqNumber`. @returns how many were too long */
+function appendResults({ message, es10, result }: IpaContext, seqNumber: number): Promise<number> {
+  const start = message.length;
+  const take = (stored: Uint8Array): void => {
     if (seqNumber < 0 || readStored(stored)?.seqNumber === seqNumber) message.write(stored);
-  });
-  if (passedOver > 0) throw new TlvError('overflow', 'a stored result does not fit into a message', 0);
-  message.end();
+  };
+  return eachStoredResult(es10, result, take, () => message.cut(start));
 }
 
-/** A5 and A6 of the chain that ends in the wanted CI; the key id may be truncated (esipa.md §3.1). */
-async function copyCertificates(
-  context: IpaContext,
-  wanted: number,
-  ciKeyId: Uint8Array | undefined,
-): Promise<number> {
-  let whole: Uint8Array | undefined;
-  if (ciKeyId) {
-    whole = await completeKeyId(context, ciKeyId);
-    if (!whole) return DataError.euiccCiPKIdNotFound;
-  }
-  const certs = await getCerts(context.es10, whole);
-  if (!certs.enter().nextIs(0xa0)) return whole ? DataError.euiccCiPKIdNotFound : DataError.undefinedError;
+/** A5 and A6 of the chain that ends in the wanted CI. @returns false when there is none */
+function copyCertificates(message: Writer, wanted: number, certs: Cursor): boolean {
+  if (!certs.enter().nextIs(0xa0)) return false;
   certs.enter();
   while (certs.next()) {
     const bit = certs.is(0xa5) ? Wanted.eumCertificate : certs.is(0xa6) ? Wanted.euiccCertificate : 0;
-    if (wanted & bit) context.message.write(certs.element);
+    if (wanted & bit) message.write(certs.element);
   }
-  return 0;
+  return true;
 }
 
-/** The signing key of EUICCInfo1 (AA) that begins with `ciKeyId`, a copy; some eIMs send it as a TLV `04 14 …` (Q17). */
-async function completeKeyId(context: IpaContext, ciKeyId: Uint8Array): Promise<Uint8Array | undefined> {
+/**
+ * The signing key of EUICCInfo1 (AA) that begins with `ciKeyId`, a copy: it may be truncated (esipa.md §3.1), and some eIMs
+ * send it as a TLV `04 14 …` (Q17).
+ */
+function completeKeyId(ciKeyId: Uint8Array, info: Cursor): Uint8Array | undefined {
   const wanted =
     ciKeyId.length > 2 && ciKeyId[0] === 0x04 && ciKeyId[1] === ciKeyId.length - 2
       ? ciKeyId.subarray(2)
       : ciKeyId;
-  const info = await getEuiccInfo1(context.es10);
   if (!info.enter().find(0xaa)) throw new IpaError('unexpectedAnswer', 'EUICCInfo1 lists no signing keys');
   info.enter();
   while (info.next()) {

@@ -1,13 +1,15 @@
-import { Es10Error, IpaError } from '../error.js';
+import { Es10Error, IpaError, isUnavailable } from '../error.js';
 import {
+  appendNotification,
   eachStoredResult,
   listNotifications,
   type PackageResult,
   readPackageResult,
   removeNotificationFromList,
-  retrieveNotification,
 } from '../es10/index.js';
 import {
+  type Accept,
+  beginHandleNotification,
   beginReply,
   dispatch,
   EsipaTag,
@@ -15,13 +17,12 @@ import {
   type Reply,
   readAcknowledgements,
   StateChangeCause,
-  writeHandleNotification,
 } from '../esipa/index.js';
 import { utf8 } from '../text.js';
 import { TlvError } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
 import { followProfileChange } from './profile-switch.js';
-import { type EimSession, markHandled } from './session.js';
+import type { Delivery, EimSession } from './session.js';
 import type { StateChanges } from './state-change.js';
 
 /**
@@ -37,51 +38,62 @@ export async function removeAcknowledged(
   offered: readonly number[],
 ): Promise<readonly number[]> {
   const removed: number[] = [];
-  const own = seqNumbers.every((seqNumber) => offered.includes(seqNumber))
+  const own = isWithin(seqNumbers, offered)
     ? offered
-    : offered.concat(await ownOnCard(context, session, seqNumbers));
-  for (const seqNumber of seqNumbers) {
-    if (own.includes(seqNumber) && !removed.includes(seqNumber) && (await remove(context, seqNumber)))
-      removed.push(seqNumber);
+    : await ownOnCard(context, session, seqNumbers, offered);
+  for (let i = 0; i < seqNumbers.length; i++) {
+    const seqNumber = seqNumbers[i];
+    if (!own.includes(seqNumber) || removed.includes(seqNumber)) continue;
+    try {
+      const result = await removeNotificationFromList(context.es10, seqNumber);
+      // nothingToDelete (1): it was removed before.
+      if (result === 0 || result === 1) removed.push(seqNumber);
+      else noteKept(context, seqNumber, `with result ${result}`);
+    } catch (error) {
+      if (!(error instanceof Es10Error)) throw error;
+      noteKept(context, seqNumber, `with status word ${error.sw.toString(16)}`);
+    }
   }
   if (removed.length > 0)
     context.observe?.({ event: 'acknowledged', eimId: session.configuration.eimId, seqNumbers: removed });
   return removed;
 }
 
-/** @returns whether the eUICC no longer holds it; if it still does, it is offered again later */
-async function remove(context: IpaContext, seqNumber: number): Promise<boolean> {
-  let why: string;
-  try {
-    const result = await context.onCard(() => removeNotificationFromList(context.es10, seqNumber));
-    // nothingToDelete (1): it was removed before.
-    if (result === 0 || result === 1) return true;
-    why = `with result ${result}`;
-  } catch (error) {
-    if (!(error instanceof Es10Error)) throw error;
-    why = `with status word ${error.sw.toString(16)}`;
-  }
-  const detail = `the eUICC refused to remove number ${seqNumber} ${why}; it is offered again later`;
-  context.fail('RemoveNotificationFromList', new IpaError('unexpectedAnswer', detail));
-  return false;
+function isWithin(seqNumbers: readonly number[], offered: readonly number[]): boolean {
+  return seqNumbers.every((seqNumber) => offered.includes(seqNumber));
 }
 
-/** Which of `seqNumbers` are notifications, or results of this eIM's packages? What cannot be found out is not. */
+function noteKept(context: IpaContext, seqNumber: number, why: string): void {
+  const detail = `the eUICC refused to remove number ${seqNumber} ${why}; it is offered again later`;
+  context.fail('RemoveNotificationFromList', new IpaError('unexpectedAnswer', detail));
+}
+
+/** `offered`, and which of `seqNumbers` are notifications, or results of this eIM's packages. What cannot be found out is not. */
 async function ownOnCard(
   context: IpaContext,
   session: EimSession,
   seqNumbers: readonly number[],
+  offered: readonly number[],
 ): Promise<readonly number[]> {
   const { es10, message } = context;
-  const own: number[] = [];
+  let own: number[] = [];
   let foreign = 0;
+  const begin = (): void => {
+    own = [...offered];
+    foreign = 0;
+  };
   const look = (stored: Uint8Array): void => {
     const found = readStored(stored);
     if (!found || !seqNumbers.includes(found.seqNumber)) return;
     if (isFor(session, found)) own.push(found.seqNumber);
     else foreign++;
   };
-  await optional(() => context.onCard(() => eachStoredResult(es10, message, look)));
+  begin();
+  try {
+    await eachStoredResult(es10, message, look, begin);
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+  }
   if (foreign > 0) {
     context.observe?.({
       event: 'dropped',
@@ -91,61 +103,63 @@ async function ownOnCard(
       count: foreign,
     });
   }
-  return own.concat((await optional(() => context.onCard(() => listNotifications(es10)))) ?? []);
+  try {
+    return own.concat(await listNotifications(es10));
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    return own;
+  }
 }
 
 function isFor({ configuration }: EimSession, { eimId }: PackageResult): boolean {
   return eimId !== undefined && utf8(eimId) === configuration.eimId;
 }
 
-/** Builds the message that carries context.result, with `notifications` (an element A0 {…}) where there are some. */
-export function writeResult(context: IpaContext, reply: Reply, notifications?: Uint8Array): void {
-  const { message, result, eid } = context;
+/** Builds the message that carries context.result alone. */
+export function writeResult({ message, result, eid }: IpaContext, reply: Reply): void {
   beginReply(message, reply, eid);
-  if (notifications) {
-    message.begin(0x30).write(result.bytes);
-    message.write(notifications);
-    message.end();
-  } else {
-    message.write(result.bytes);
-  }
+  message.write(result.bytes);
   message.end();
 }
 
 /**
  * Sends ProvideEimPackageResult (in context.message) and does what the answer says: acknowledged results leave the
  * eUICC, a refusal by the eIM leaves everything where it is.
- * @param seqNumber of the result inside; −1 when the eUICC does not store it
- * @param notifications sequence numbers of those that travel with it
- * @returns the sequence numbers that the eIM acknowledged and the eUICC no longer holds, undefined when the result is not
- *   among them
+ * @returns whether the eIM acknowledged the result and the eUICC no longer holds it; the delivery is settled then
  */
 export async function provideResult(
   context: IpaContext,
   session: EimSession,
-  seqNumber: number,
-  notifications: readonly number[] = [],
-): Promise<readonly number[] | undefined> {
-  const answer = dispatch(
-    await session.link.exchange(context.message.bytes, (bytes) => {
-      const incoming = dispatch(bytes);
-      if (incoming.kind !== 'acknowledgements') return true;
-      return seqNumber < 0 || acknowledged(incoming).includes(seqNumber);
-    }),
-  );
+  delivery: Delivery,
+): Promise<boolean> {
+  const { seqNumber } = delivery;
+  const answer = dispatch(await session.link.exchange(context.message.bytes, acknowledging(seqNumber)));
+  context.message.release();
   if (answer.kind === 'error') {
-    const refusal = new IpaError(
-      'refusedByEim',
-      `${session.configuration.eimId} did not take a result: ${answer.code}`,
-      answer.code,
-    );
-    context.fail('ProvideEimPackageResult', refusal);
-    return undefined;
+    noteRefusal(context, session, answer.code);
+    return false;
   }
   const seqNumbers = answer.kind === 'acknowledgements' ? acknowledged(answer) : [];
-  const offered = seqNumber < 0 ? [] : [seqNumber, ...notifications];
-  const removed = await removeAcknowledged(context, session, seqNumbers, offered);
-  return seqNumber < 0 || removed.includes(seqNumber) ? removed : undefined;
+  const removed = await removeAcknowledged(context, session, seqNumbers, offeredBy(delivery));
+  return context.settle(session, delivery, removed);
+}
+
+/** Any answer but the acknowledgement of another result. */
+function acknowledging(seqNumber: number): Accept {
+  return (bytes) => {
+    const incoming = dispatch(bytes);
+    if (incoming.kind !== 'acknowledgements') return true;
+    return seqNumber < 0 || acknowledged(incoming).includes(seqNumber);
+  };
+}
+
+function offeredBy({ seqNumber, notifications = [] }: Delivery): readonly number[] {
+  return seqNumber < 0 ? [] : [seqNumber, ...notifications];
+}
+
+function noteRefusal(context: IpaContext, { configuration }: EimSession, code: number): void {
+  const detail = `${configuration.eimId} did not take a result: ${code}`;
+  context.fail('ProvideEimPackageResult', new IpaError('refusedByEim', detail, code));
 }
 
 /** Sequence numbers of an acknowledgement; none when it cannot be read. */
@@ -174,8 +188,10 @@ export async function deliverResults(
   changes: StateChanges,
   session: EimSession,
 ): Promise<void> {
-  const refused: number[] = [];
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
   const delivered: number[] = [];
+  const refused: number[] = [];
   for (;;) {
     const next = await oldestResult(context, session, refused);
     if (!next) break;
@@ -195,17 +211,15 @@ export async function deliverResults(
       continue;
     }
     context.enter('delivering');
+    const delivery = context.delivery(session, next.eimTransactionId);
+    delivery.seqNumber = next.seqNumber;
     writeResult(context, 'provide');
-    if (await provideResult(context, session, next.seqNumber)) {
-      delivered.push(next.seqNumber);
-      markHandled(session, next.eimTransactionId);
-    } else refused.push(next.seqNumber);
+    context.result.release();
+    if (await provideResult(context, session, delivery)) delivered.push(delivery.seqNumber);
+    else refused.push(delivery.seqNumber);
   }
   session.resultsPending = false;
   session.resultsRefused = refused.length > 0;
-  context.result.release();
-  context.message.release();
-  context.es10.release();
 }
 
 /** Copies the oldest stored result for this eIM into context.result. */
@@ -217,8 +231,11 @@ async function oldestResult(
   // From here on an empty stack (docs/design.md §4).
   await undefined;
   const { es10, message, result } = context;
-  let oldest = Number.POSITIVE_INFINITY;
-  result.clear();
+  let oldest: number;
+  const begin = (): void => {
+    oldest = Number.POSITIVE_INFINITY;
+    result.clear();
+  };
   const keepOldest = (stored: Uint8Array): void => {
     const found = readStored(stored);
     if (!found || !isFor(session, found)) return;
@@ -226,13 +243,20 @@ async function oldestResult(
     oldest = found.seqNumber;
     result.clear().write(stored);
   };
-  const passedOver = await optional(() => context.onCard(() => eachStoredResult(es10, message, keepOldest)));
-  if (passedOver) {
-    const { messageLimit } = context.settings;
-    const detail = `${passedOver} stored results are longer than messageLimit (${messageLimit}); raise it`;
-    context.fail('deliverResults', new IpaError('unexpectedAnswer', detail));
+  begin();
+  try {
+    const passedOver = await eachStoredResult(es10, message, keepOldest, begin);
+    if (passedOver > 0) notePassedOver(context, passedOver);
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
   }
   return result.length > 0 ? readPackageResult(result.bytes) : undefined;
+}
+
+function notePassedOver(context: IpaContext, count: number): void {
+  const { messageLimit } = context.settings;
+  const detail = `${count} stored results are longer than messageLimit (${messageLimit}); raise it`;
+  context.fail('deliverResults', new IpaError('unexpectedAnswer', detail));
 }
 
 /** A stored result; undefined when it cannot be read: it stays where it is and does not hold up the others. */
@@ -251,29 +275,57 @@ export function readStored(stored: Uint8Array): PackageResult | undefined {
  * One that is refused stays and does not hold up the others.
  */
 export async function deliverNotifications(context: IpaContext, session: EimSession): Promise<void> {
-  const pending = (await optional(() => context.onCard(() => listNotifications(context.es10)))) ?? [];
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
+  const { es10, message } = context;
   let kept = false;
-  for (const seqNumber of pending) {
+  let pending: readonly number[] = [];
+  try {
+    pending = await listNotifications(es10);
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+  }
+  for (let i = 0; i < pending.length; i++) {
+    const seqNumber = pending[i];
     // The eIM has no session for it to pass it on with (procedures.md §10).
     if (context.downloads.direct.includes(seqNumber)) continue;
-    const list = await optional(() => context.onCard(() => retrieveNotification(context.es10, seqNumber)));
-    if (!list?.is(0xa0) || list.length === 0) continue;
-    context.enter('delivering');
+    beginHandleNotification(message);
     try {
-      writeHandleNotification(context.message, list.element);
+      const found = await appendNotification(es10, message, seqNumber);
+      if (found.length === 0) continue;
     } catch (error) {
-      if (!(error instanceof TlvError)) throw error;
-      kept = true;
-      context.fail('HandleNotification', error);
+      if (!isUnavailable(error)) throw error;
+      // Longer than a message: it stays. What cannot be read now is asked for again next time.
+      if (error.code === 'overflow') {
+        kept = true;
+        context.fail('HandleNotification', error);
+      }
       continue;
     }
-    const seqNumbers = await handNotification(context, session, seqNumber);
-    const removed = await removeAcknowledged(context, session, seqNumbers, [seqNumber]);
+    message.end();
+    context.enter('delivering');
+    const answer = await session.link.exchange(message.bytes, acknowledgingNotification(seqNumber));
+    message.release();
+    const removed = await removeAcknowledged(context, session, confirmed(answer, seqNumber), [seqNumber]);
     kept ||= !removed.includes(seqNumber);
   }
   context.notificationsPending = kept;
-  context.es10.release();
-  context.message.release();
+}
+
+/** An acknowledgement of this one, or an empty one. */
+function acknowledgingNotification(seqNumber: number): Accept {
+  return (bytes) => {
+    const incoming = dispatch(bytes);
+    if (incoming.kind !== 'acknowledgements') return false;
+    const seqNumbers = acknowledged(incoming);
+    return seqNumbers.length === 0 || seqNumbers.includes(seqNumber);
+  };
+}
+
+/** Sequence numbers that the answer to a HandleNotification confirms. */
+function confirmed(answer: Uint8Array, seqNumber: number): readonly number[] {
+  // A link that has a confirmation of its own, such as 204 of HTTP, gives an empty answer.
+  return answer.length === 0 ? [seqNumber] : acknowledged(dispatch(answer));
 }
 
 /**
@@ -286,14 +338,9 @@ export async function handNotification(
   session: EimSession,
   seqNumber: number,
 ): Promise<readonly number[]> {
-  const answer = await session.link.exchange(context.message.bytes, (bytes) => {
-    const incoming = dispatch(bytes);
-    if (incoming.kind !== 'acknowledgements') return false;
-    const seqNumbers = acknowledged(incoming);
-    return seqNumbers.length === 0 || seqNumbers.includes(seqNumber);
-  });
-  // A link that has a confirmation of its own, such as 204 of HTTP, gives an empty answer.
-  return answer.length === 0 ? [seqNumber] : acknowledged(dispatch(answer));
+  const { link } = session;
+  const answer = await link.exchange(context.message.bytes, acknowledgingNotification(seqNumber));
+  return confirmed(answer, seqNumber);
 }
 
 /** A function that this eUICC does not have, or answers with nonsense, gives nothing instead of failing. */
@@ -301,8 +348,7 @@ export async function optional<T>(operation: () => Promise<T>): Promise<T | unde
   try {
     return await operation();
   } catch (error) {
-    if (error instanceof Es10Error || error instanceof IpaError || error instanceof TlvError)
-      return undefined;
+    if (isUnavailable(error)) return undefined;
     throw error;
   }
 }

@@ -18,73 +18,87 @@ import { answer, executeEuiccPackage } from './euicc-package.js';
 import { type EimSession, forget, isHandled } from './session.js';
 import type { StateChanges } from './state-change.js';
 
-/** eIM Package Retrieval (procedures.md §3): asks for packages and carries them out until there is none. */
+/**
+ * eIM Package Retrieval (procedures.md §3): asks the eIM for a package, which session.fetched is then, to be carried out.
+ * Where it has none, session.pollDue ends.
+ */
 export async function poll(context: IpaContext, changes: StateChanges, session: EimSession): Promise<void> {
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
   const { eimId } = session.configuration;
-  let insists = false;
-  for (let round = 0; round < context.settings.pollRounds; round++) {
+  for (let insists = false; ; insists = true) {
     context.enter('polling');
-    await context.refreshPlmn();
+    if (context.plmnStale) await context.refreshPlmn();
     const cause = changes.get(eimId);
-    const rPlmn =
-      context.rPlmn && !(session.reportedPlmn && equal(session.reportedPlmn, context.rPlmn))
-        ? context.rPlmn
-        : undefined;
+    const rPlmn = newPlmn(context, session);
     writeGetEimPackageRequest(context.message, context.eid, cause, rPlmn);
-    const incoming = dispatch(await session.link.exchange(context.message.bytes, () => true));
+    const incoming = dispatch(await session.link.exchange(context.message.bytes, anything));
     const id = incoming.eimTransactionId;
     if (id && isHandled(session, id) && !(insists && forget(session, id))) {
       // An old answer that comes late, or an eIM restored from a backup: asking again tells them apart. An eIM that
       // insists gets the eUICC's answer, which refuses the replay; with a result still on its way it has to wait for that.
       noteDuplicate(context, session, incoming);
-      if (insists) return;
-      insists = true;
-      continue;
-    }
-    insists = false;
-    if (incoming.kind === 'error' && incoming.code !== EimPackageError.noEimPackageAvailable) {
-      const { eidNotFound, invalidEid } = EimPackageError;
-      context.eidDoubted ||= incoming.code === eidNotFound || incoming.code === invalidEid;
-      context.fail(
-        'GetEimPackage',
-        new IpaError('refusedByEim', `${eimId} answered the poll with error ${incoming.code}`, incoming.code),
-      );
+      if (!insists) continue;
+      session.pollDue = false;
       return;
     }
+    if (incoming.kind === 'error') {
+      session.pollDue = false;
+      if (incoming.code !== EimPackageError.noEimPackageAvailable) {
+        noteRefusal(context, eimId, incoming.code);
+        return;
+      }
+    } else session.fetched = incoming;
     if (cause !== undefined) changes.clear(eimId);
     if (rPlmn) session.reportedPlmn = rPlmn.slice();
-    if (incoming.kind === 'error') return;
-    await carryOut(context, changes, session, incoming, 'provide');
-    // It is done first: an eIM that has to wait for its result would offer it again.
-    if (context.downloads.record) return;
+    return;
   }
 }
 
+function anything(): boolean {
+  return true;
+}
+
+/** rPLMN, where it is another one than the eIM was told last. */
+function newPlmn({ rPlmn }: IpaContext, { reportedPlmn }: EimSession): Uint8Array | undefined {
+  return rPlmn && !(reportedPlmn && equal(reportedPlmn, rPlmn)) ? rPlmn : undefined;
+}
+
+function noteRefusal(context: IpaContext, eimId: string, code: number): void {
+  const { eidNotFound, invalidEid } = EimPackageError;
+  context.eidDoubted ||= code === eidNotFound || code === invalidEid;
+  const detail = `${eimId} answered the poll with error ${code}`;
+  context.fail('GetEimPackage', new IpaError('refusedByEim', detail, code));
+}
+
 /** eIM Package Injection (procedures.md §3): carries out one BF4E from the eIM. */
-export async function inject(
+export function inject(
   context: IpaContext,
   changes: StateChanges,
   session: EimSession,
   message: Uint8Array,
-): Promise<void> {
+): Promise<unknown> | undefined {
   const incoming = dispatch(message);
-  if (incoming.kind === 'acknowledgements') {
-    context.enter('executing');
-    const offered = session.awaiting.flatMap(({ seqNumber, notifications = [] }) => [
-      seqNumber,
-      ...notifications,
-    ]);
-    const removed = await removeAcknowledged(context, session, acknowledged(incoming), offered);
-    session.awaiting = session.awaiting.filter((delivery) => !context.settle(session, delivery, removed));
-    writeReceived(context.message);
-    await session.link.send(context.message.bytes);
-    return;
-  }
-  if (isHandled(session, incoming.eimTransactionId)) {
-    noteDuplicate(context, session, incoming);
-    return;
-  }
-  await carryOut(context, changes, session, incoming, 'transfer');
+  if (incoming.kind === 'acknowledgements') return acknowledge(context, session, incoming);
+  if (!isHandled(session, incoming.eimTransactionId))
+    return carryOut(context, changes, session, incoming, 'transfer');
+  noteDuplicate(context, session, incoming);
+  return undefined;
+}
+
+/** EimAcknowledgements by injection: for results that were sent by it. */
+async function acknowledge(context: IpaContext, session: EimSession, incoming: Incoming): Promise<void> {
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
+  context.enter('executing');
+  const offered = session.awaiting.flatMap(({ seqNumber, notifications = [] }) => [
+    seqNumber,
+    ...notifications,
+  ]);
+  const removed = await removeAcknowledged(context, session, acknowledged(incoming), offered);
+  session.awaiting = session.awaiting.filter((delivery) => !context.settle(session, delivery, removed));
+  writeReceived(context.message);
+  await session.link.send(context.message.bytes);
 }
 
 function noteDuplicate(context: IpaContext, session: EimSession, { tag }: Incoming): void {
@@ -92,32 +106,32 @@ function noteDuplicate(context: IpaContext, session: EimSession, { tag }: Incomi
   context.observe?.({ event: 'dropped', eimId, tag, reason: 'alreadyHandled', count: 1 });
 }
 
-async function carryOut(
+/**
+ * Carries out a package of an eIM and answers it.
+ * @returns undefined when there is nothing to answer: a download was ordered
+ */
+export function carryOut(
   context: IpaContext,
   changes: StateChanges,
   session: EimSession,
   incoming: Incoming,
   reply: Reply,
-): Promise<void> {
-  // From here on an empty stack (docs/design.md §4).
-  await undefined;
+): Promise<unknown> | undefined {
   switch (incoming.kind) {
     case 'euiccPackage':
       return executeEuiccPackage(context, changes, session, incoming, reply);
     case 'dataRequest':
-      await answerDataRequest(context, session, incoming, reply);
-      return;
+      return answerDataRequest(context, session, incoming, reply);
   }
   let code: number = PackageFault.unknownPackage;
   if (incoming.kind === 'invalid') code = PackageFault.invalidPackageFormat;
   if (incoming.kind === 'downloadTrigger') code = orderDownload(context, session, incoming);
   if (code === 0) {
     // Its result follows by itself (procedures.md §3).
-    if (reply === 'provide') return;
+    if (reply === 'provide') return undefined;
     writeReceived(context.message);
-    await session.link.send(context.message.bytes);
-    return;
+    return session.link.send(context.message.bytes);
   }
   writeFault(context.message, reply, context.eid, code, incoming.eimTransactionId);
-  await answer(context, session, context.delivery(session, incoming.eimTransactionId), reply);
+  return answer(context, session, context.delivery(session, incoming.eimTransactionId), reply);
 }

@@ -35,7 +35,7 @@ export async function followProfileChange(
 
 /** Does the modem use the profile that the eUICC has enabled? A modem that cannot tell is believed. */
 async function modemFollowed(context: IpaContext): Promise<boolean> {
-  const enabled = await context.onCard(() => getEnabledIccid(context.es10));
+  const enabled = await getEnabledIccid(context.es10);
   if (!enabled) return true;
   const seen = await context.modem.iccid();
   return !seen || equal(seen, enabled);

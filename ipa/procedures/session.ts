@@ -1,6 +1,6 @@
 import { IpaError } from '../error.js';
 import type { EimConfiguration } from '../es10/index.js';
-import type { EsipaLink } from '../esipa/index.js';
+import type { EsipaLink, Incoming } from '../esipa/index.js';
 import { equal } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
 
@@ -18,8 +18,10 @@ export interface EimSession {
   resultsPending: boolean;
   /** It did not take some of them: they are offered again with the next poll. */
   resultsRefused: boolean;
-  /** It is this eIM's turn to be polled. */
+  /** It is this eIM's turn to be polled; until it has nothing more. */
   pollDue: boolean;
+  /** What the last poll fetched and nobody has carried out yet. Its views are valid until the next exchange. */
+  fetched: Incoming | undefined;
   /** Failures in a row, and when (clock ticks) it may be tried again. */
   failures: number;
   retryAt: number;
@@ -36,6 +38,7 @@ function newSession(configuration: EimConfiguration, link: EsipaLink): EimSessio
     resultsPending: true,
     resultsRefused: false,
     pollDue: true,
+    fetched: undefined,
     failures: 0,
     retryAt: 0,
   };

@@ -1,8 +1,11 @@
 import type { ByteSink } from '../../hal/contracts/index.js';
 import { MAX_DEPTH, TlvError } from './error.js';
 
+/** Longest message that is believed in before it is there. */
+const MOST_EXPECTED = 4096;
+
 /**
- * Writes DER into one buffer that is kept from message to message. begin() and end() stand around what a constructed
+ * Writes DER into one buffer that is kept from message to message until release(). begin() and end() stand around what a constructed
  * element contains; the length is put in afterwards and takes as few bytes as it needs.
  *
  * It is a ByteSink: a card's answer is collected in it as it arrives.
@@ -11,7 +14,7 @@ import { MAX_DEPTH, TlvError } from './error.js';
  */
 export class Writer implements ByteSink {
   length = 0;
-  #bytes: Uint8Array;
+  #bytes: Uint8Array | undefined;
   readonly #limit: number;
   readonly #initial: number;
   // Where the contents of the open elements start. It keeps its size: an array that shrinks is allocated anew.
@@ -19,18 +22,17 @@ export class Writer implements ByteSink {
   #depth = 0;
 
   /**
-   * @param capacity bytes to start with, and to go back to after release()
+   * @param capacity bytes to start with; nothing is held before the first are written, and after release()
    * @param limit bytes it may grow to
    */
   constructor(capacity: number, limit = capacity) {
-    this.#bytes = new Uint8Array(capacity);
     this.#initial = capacity;
     this.#limit = limit;
   }
 
   /** What has been written; a view, valid until the next call that writes. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
+    return this.#bytes ? this.#bytes.subarray(0, this.length) : new Uint8Array(0);
   }
 
   /** Empties the buffer; its memory stays. */
@@ -40,23 +42,44 @@ export class Writer implements ByteSink {
     return this;
   }
 
-  /** Empties the buffer and gives back what a long message made it grow to. */
+  /** Empties the buffer and gives its memory back. */
   release(): void {
     this.clear();
-    if (this.#bytes.length > this.#initial) this.#bytes = new Uint8Array(this.#initial);
+    this.#bytes = undefined;
+  }
+
+  /** Takes back what was written behind `length`; elements that were opened there must not be. */
+  cut(length: number): void {
+    this.length = length;
   }
 
   /** Appends bytes as they are. */
   write(bytes: ArrayLike<number>): void {
-    this.#room(bytes.length);
-    this.#bytes.set(bytes, this.length);
+    this.#room(bytes.length).set(bytes, this.length);
     this.length += bytes.length;
   }
 
   byte(value: number): this {
-    this.#room(1);
-    this.#bytes[this.length++] = value;
+    this.#room(1)[this.length++] = value;
     return this;
+  }
+
+  /**
+   * `count` further bytes are to come: makes room for them at once, as far as one may believe somebody else's length.
+   * A buffer that grows while it is written holds both the old and the new memory for a moment, again and again.
+   */
+  expect(count: number): void {
+    const wanted = Math.min(this.length + count, this.#limit, MOST_EXPECTED);
+    if (wanted > (this.#bytes?.length ?? this.#initial)) this.#resize(wanted);
+  }
+
+  /** A view of `count` bytes behind what has been written, for somebody to fill; advance() takes them as written. */
+  space(count: number): Uint8Array {
+    return this.#room(count).subarray(this.length, this.length + count);
+  }
+
+  advance(count: number): void {
+    this.length += count;
   }
 
   /** Opens a constructed element. */
@@ -75,8 +98,7 @@ export class Writer implements ByteSink {
     const length = this.length - start;
     const more = lengthOfLength(length) - 1;
     if (more > 0) {
-      this.#room(more);
-      this.#bytes.copyWithin(start + more, start, this.length);
+      this.#room(more).copyWithin(start + more, start, this.length);
       this.length += more;
     }
     const end = this.length;
@@ -142,9 +164,10 @@ export class Writer implements ByteSink {
     while (bytes-- > 0) this.byte(length >>> (8 * bytes));
   }
 
-  #room(count: number): void {
+  #room(count: number): Uint8Array {
+    const bytes = this.#bytes;
     const needed = this.length + count;
-    if (needed <= this.#bytes.length) return;
+    if (bytes && needed <= bytes.length) return bytes;
     if (needed > this.#limit) {
       throw new TlvError(
         'overflow',
@@ -152,9 +175,16 @@ export class Writer implements ByteSink {
         this.length,
       );
     }
-    const grown = new Uint8Array(Math.min(this.#limit, Math.max(needed, this.#bytes.length * 2)));
-    grown.set(this.#bytes.subarray(0, this.length));
-    this.#bytes = grown;
+    return this.#resize(
+      Math.min(this.#limit, Math.max(this.#initial, bytes ? needed + (needed >> 2) : needed)),
+    );
+  }
+
+  #resize(capacity: number): Uint8Array {
+    const bytes = new Uint8Array(capacity);
+    if (this.#bytes && this.length > 0) bytes.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = bytes;
+    return bytes;
   }
 }
 

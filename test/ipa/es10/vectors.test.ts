@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import {
   addInitialEim,
+  appendNotification,
+  appendNotifications,
   type EimConfiguration,
   Es10,
   eachStoredResult,
@@ -15,8 +17,6 @@ import {
   Protocol,
   readPackageResult,
   removeNotificationFromList,
-  retrieveNotification,
-  retrieveNotificationsList,
   supports,
 } from '../../../ipa/es10/index.js';
 import { digits, utf8 } from '../../../ipa/text.js';
@@ -50,15 +50,15 @@ const sent: Record<string, { answer: string; ask: (es10: Es10) => Promise<unknow
   GetEUICCInfo1: { answer: 'BF2000', ask: getEuiccInfo1 },
   'all profiles': { answer: 'profile list answer', ask: (es10) => getProfilesInfo(es10) },
   'default tags': { answer: 'profile list answer', ask: (es10) => getProfilesInfo(es10, DEFAULT_TAGS) },
-  'all notifications': { answer: 'BF2B02A000', ask: (es10) => retrieveNotificationsList(es10) },
-  'notification 300': { answer: 'BF2B02A000', ask: (es10) => retrieveNotification(es10, 300) },
+  'all notifications': { answer: 'BF2B02A000', ask: (es10) => appendNotifications(es10, new Writer(16)) },
+  'notification 300': { answer: 'BF2B02A000', ask: (es10) => appendNotification(es10, new Writer(16), 300) },
   'notifications by event': {
     answer: 'BF2B02A000',
-    ask: (es10) => retrieveNotificationsList(es10, [0x81, 0x02, 0x05, 0x60]),
+    ask: (es10) => appendNotifications(es10, new Writer(16), [0x81, 0x02, 0x05, 0x60]),
   },
   'package results': {
     answer: 'BF2B02A200',
-    ask: (es10) => retrieveNotificationsList(es10, [0x82, 0x00]),
+    ask: (es10) => eachStoredResult(es10, new Writer(16), () => {}),
   },
   'remove 5': { answer: 'remove answer', ask: (es10) => removeNotificationFromList(es10, 5) },
   AddInitialEim: {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import * as m from '../../../host-sim/asn1/index.js';
 import {
   addInitialEim,
+  appendNotifications,
   Es10,
   eachStoredResult,
   getAssociationToken,
@@ -13,16 +14,15 @@ import {
   listNotifications,
   readCapabilities,
   readPackageResult,
-  retrieveNotificationsList,
 } from '../../../ipa/es10/index.js';
 import {
+  beginHandleNotification,
   beginReply,
   dispatch,
   readAcknowledgements,
   writeDataError,
   writeFault,
   writeGetEimPackageRequest,
-  writeHandleNotification,
   writeReceived,
 } from '../../../ipa/esipa/index.js';
 import { utf8 } from '../../../ipa/text.js';
@@ -155,8 +155,9 @@ describe('the device writes, the simulator reads', () => {
         const answer = m.encode(m.RetrieveNotificationsListResponse, {
           notificationList: [pendingNotification],
         });
-        const list = await retrieveNotificationsList(card(answer));
-        writeHandleNotification(to, list.element);
+        beginHandleNotification(to);
+        await appendNotifications(card(answer), to);
+        to.end();
         simulatorReads(m.HandleNotification, to, { pendingNotification });
       }),
       { numRuns: 50 },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  beginHandleNotification,
   beginReply,
   dispatch,
   EimPackageError,
@@ -11,7 +12,6 @@ import {
   writeDataError,
   writeFault,
   writeGetEimPackageRequest,
-  writeHandleNotification,
   writeReceived,
 } from '../../../ipa/esipa/index.js';
 import { digits, utf8 } from '../../../ipa/text.js';
@@ -140,7 +140,9 @@ describe('vectors of esipa.md and crypto.md §7.1 in ipa/', () => {
     expect(toHex(to.bytes)).toBe('BF4E08BF5205A103020168');
     writeDataError(to, 'provide', eid, 1, txid);
     expect(toHex(to.bytes)).toBe(`BF502C5A10${toHex(eid)}BF5217A1158010${toHex(txid)}020101`);
-    writeHandleNotification(to, hex('A00430020500'));
+    beginHandleNotification(to);
+    to.write(hex('A00430020500'));
+    to.end();
     expect(toHex(to.bytes)).toBe('BF3D06A00430020500');
     writeFault(to, 'provide', eid, PackageFault.undefinedError);
     expect(toHex(to.bytes)).toBe(`BF50175A10${toHex(eid)}A00302017F`);

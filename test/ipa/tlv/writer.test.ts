@@ -128,7 +128,7 @@ describe('Writer', () => {
     expect(toHex(writer.bytes)).toBe('010203040102');
     writer.release();
     expect(writer.length).toBe(0);
-    expect(writer.bytes.buffer.byteLength).toBe(2);
+    expect(writer.bytes.buffer.byteLength).toBe(0);
     expect(codeOf(() => new Writer(2).begin(0x30).begin(0x30))).toBe('overflow');
   });
 
