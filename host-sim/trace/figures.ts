@@ -29,7 +29,7 @@ export class Figures {
       case 'esipa':
         this.messages++;
         if (event.direction === 'up') this.bytesUp += event.message.length;
-        else this.bytesDown += event.message.length;
+        else this.bytesDown += event.byteLength ?? event.message.length;
         break;
       case 'dropped':
         this.dropped++;

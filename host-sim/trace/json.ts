@@ -32,8 +32,9 @@ export function toJson(event: TraceEvent): Record<string, unknown> {
         eimId: event.eimId,
         message: described.name,
         tag: tag(event.tag),
-        bytes: event.message.length,
-        decoded: described.value,
+        bytes: event.byteLength ?? event.message.length,
+        // Of a streamed message only the beginning is there.
+        ...(event.byteLength === undefined ? { decoded: described.value } : {}),
         der: hex(event.message),
       };
     }

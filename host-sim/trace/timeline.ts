@@ -85,9 +85,11 @@ export class Timeline {
       case 'esipa': {
         const up = event.direction === 'up';
         const { name, value } = describe(event.message, up ? 'toEim' : 'toIpa');
-        const size = this.#paint('dim', `${event.message.length} B`);
+        const { length } = event.message;
+        const size = this.#paint('dim', `${event.byteLength ?? length} B`);
         const lines = [this.#line(event, up ? '▲' : '▼', `${this.#paint('bold', name.padEnd(30))} ${size}`)];
-        lines.push(this.#more(shorten(value, detail > 1 ? 2000 : 150)));
+        if (event.byteLength === undefined) lines.push(this.#more(shorten(value, detail > 1 ? 2000 : 150)));
+        else lines.push(this.#more('streamed; the trace has its beginning'));
         if (detail > 1) lines.push(this.#more(hex(event.message)));
         return lines;
       }
@@ -115,6 +117,10 @@ export class Timeline {
         ];
       case 'dropped':
         return [this.#line(event, '×', `dropped a message from ${event.eimId}: ${event.reason}`)];
+      case 'rollback':
+        return [this.#line(event, '↶', `rolled back the profile that ${event.eimId} had enabled`)];
+      case 'switched':
+        return [this.#line(event, '↷', `the device changed the profile: ${event.what}`)];
       case 'modem':
         // Whatever is open now was opened by somebody else, or before.
         if (event.notice === 'started') this.#opened.clear();

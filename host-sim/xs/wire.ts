@@ -12,12 +12,14 @@ export const CONSOLE_EVENTS = [
   ['eid', 'eid'],
   ['associated', 'eimIds'],
   ['link', 'eimId', 'state', 'detail'],
-  ['esipa', 'direction', 'eimId', 'tag', 'message'],
+  ['esipa', 'direction', 'eimId', 'tag', 'message', 'byteLength'],
   ['apdu', 'command', 'response', 'sw'],
   ['acknowledged', 'eimId', 'seqNumbers'],
   ['dropped', 'eimId', 'tag', 'reason', 'count'],
   ['failure', 'where', 'code', 'detail', 'retryIn'],
   ['modem', 'notice', 'detail'],
+  ['rollback', 'eimId'],
+  ['switched', 'what'],
   // Events the console had no room for.
   ['unheard', 'count'],
 ] as const;

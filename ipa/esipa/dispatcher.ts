@@ -132,7 +132,7 @@ function readPackage(cursor: Cursor, found: Incoming): void {
     else if (cursor.is(0xa0)) {
       lists++;
       found.hasPsmo = true;
-      found.mayRollBack = hasRollbackFlag(cursor);
+      found.mayRollBack = hasRollbackFlag(cursor.value);
     } else if (cursor.is(0xa1)) lists++;
   }
   cursor.leave();
@@ -140,18 +140,20 @@ function readPackage(cursor: Cursor, found: Incoming): void {
   if (found.eimId && eid && found.counterValue >= 0 && lists === 1) found.kind = 'euiccPackage';
 }
 
-/** Enable is A3 {5A iccid, [05 00 rollbackFlag]} (esipa.md §5.2). */
-function hasRollbackFlag(list: Cursor): boolean {
-  let found = false;
-  list.enter();
-  while (list.next()) {
-    if (!list.is(0xa3)) continue;
-    list.enter();
-    if (list.find(0x05)) found = true;
-    list.leave();
+/** Enable is A3 {5A iccid, [05 00 rollbackFlag]}; 81 is read too (esipa.md §5.2, open-questions.md Q2). What cannot be read is for the eUICC to refuse. */
+function hasRollbackFlag(list: Uint8Array): boolean {
+  const cursor = new Cursor(list);
+  try {
+    while (cursor.next()) {
+      if (!cursor.is(0xa3)) continue;
+      cursor.enter();
+      while (cursor.next()) if (cursor.is(0x05) || cursor.is(0x81)) return true;
+      cursor.leave();
+    }
+  } catch (error) {
+    if (!(error instanceof TlvError)) throw error;
   }
-  list.leave();
-  return found;
+  return false;
 }
 
 /** BF52 {5C tagList, [04 CI key id], [A1], [A2], [83 eimTransactionId]} (esipa.md §3.1). */

@@ -85,6 +85,20 @@ describe('dispatch', () => {
     expect(dispatch(hex(pack(signed(...parts, 'A100')))).hasPsmo).toBe(false);
   });
 
+  it('only an enable with the flag arms a rollback', () => {
+    const enable = (flag: string) => {
+      const iccid = '5A0A98001032547698103214';
+      const content = iccid + flag;
+      const a3 = `A3${(content.length / 2).toString(16).padStart(2, '0')}${content}`;
+      return `A0${(a3.length / 2).toString(16).padStart(2, '0')}${a3}`;
+    };
+    expect(dispatch(hex(pack(signed(...parts, enable('0500'))))).mayRollBack).toBe(true);
+    expect(dispatch(hex(pack(signed(...parts, enable('8100'))))).mayRollBack).toBe(true);
+    expect(dispatch(hex(pack(signed(...parts, enable(''))))).mayRollBack).toBe(false);
+    // What is wrong inside is the eUICC's to refuse.
+    expect(dispatch(hex(pack(signed(...parts, 'A003A30A5A')))).kind).toBe('euiccPackage');
+  });
+
   it('views share the memory of the message', () => {
     const message = hex(pack(signed(...full)));
     const { body } = dispatch(message);

@@ -191,6 +191,8 @@ describe('the simulator writes, the device reads', () => {
             counterValue,
             eimTransactionId: hexOf(eimTransactionId),
             hasPsmo: 'psmoList' in euiccPackage && euiccPackage.psmoList !== undefined,
+            mayRollBack:
+              euiccPackage.psmoList?.some((psmo) => 'enable' in psmo && psmo.enable?.rollbackFlag) ?? false,
           });
         }
       }),
