@@ -8,13 +8,16 @@ const executable = { name: 'executable', writeBundle: () => chmodSync(program, 0
 
 /**
  * The command line, and beside it what starts the XS host of test/xs, which `demo --engine xs` loads when it is asked for.
- * What comes from npm stays outside of them.
+ * What comes from npm stays outside of them. With --configBench: what `npm run bench` runs, and nothing else.
  */
-export default {
-  input: { 'xs-ipa': 'host-sim/cli/main.ts', 'xs/host': 'test/xs/run.ts' },
+export default ({ configBench }) => ({
+  input: configBench
+    ? { 'xs/bench': 'test/bench/main.ts' }
+    : { 'xs-ipa': 'host-sim/cli/main.ts', 'xs/host': 'test/xs/run.ts' },
   output: {
-    // From here rollup finds the way to build.mjs, which has to stay beside the host's C sources.
     dir: '.',
+    // It has to stay beside the host's C sources.
+    paths: (id) => (id.endsWith('build.mjs') ? './test/xs/build.mjs' : id),
     entryFileNames: 'dist/[name].js',
     chunkFileNames: 'dist/[name].js',
     format: 'es',
@@ -28,9 +31,10 @@ export default {
       tsconfig: './tsconfig.json',
       noEmit: false,
       noEmitOnError: true,
-      include: ['ipa/**/*.ts', 'hal/**/*.ts', 'host-sim/**/*.ts', 'test/xs/{run,bundle,virt}.ts'],
+      include: ['ipa/**/*.ts', 'hal/**/*.ts', 'host-sim/**/*.ts', 'test/{xs,bench}/*.ts'],
+      exclude: ['test/**/*.test.ts'],
       compilerOptions: { module: 'ESNext', moduleResolution: 'Bundler', sourceMap: true },
     }),
-    executable,
+    ...(configBench ? [] : [executable]),
   ],
-};
+});

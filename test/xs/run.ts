@@ -8,15 +8,17 @@ import { buildHost } from './build.mjs';
 import { bundle } from './bundle.js';
 import { COMPLAINT, FIGURES, virtArguments } from './virt.js';
 
+export { BuildError, buildHost } from './build.mjs';
+
 /** What a UART is wired to. */
 export type Wire = `tcp:${string}:${number}` | `tty:${string}` | `fd:${number}`;
 
 export interface HostOptions {
   /**
    * TypeScript module with `export default function main(config)`, preloaded with everything it imports; or two modules:
-   * `main` to run, importing the preloaded `./device.js`.
+   * `main` to run, importing the preloaded `./device.js`; or several to preload, by the names they import each other with.
    */
-  entry: string | { device: string; main: string };
+  entry: string | { device: string; main: string } | { modules: Record<string, string>; main: string };
   /** Constant data for main(), JSON. */
   config?: Readonly<Record<string, unknown>>;
   /** By number of the UART. */
@@ -51,6 +53,7 @@ export interface HostOptions {
   /** A line the script logged. */
   onLine?: (line: string) => void;
   onFigures?: (figures: Figures) => void;
+  onCensus?: (census: Census) => void;
 }
 
 /** One line of figures. Slots and chunk bytes are above the freshly booted machine; peaks since the last mark. */
@@ -138,8 +141,9 @@ export class XsHost {
         stress: options.livePeaks || options.control === 'live',
         board: options.board,
       }),
-      typeof entry === 'string' ? preloaded(entry) : { name: './device.js', ...entry },
+      typeof entry === 'string' ? preloaded(entry) : entry,
     ]);
+    const flash = 'modules' in modules ? modules.modules : { './device.js': modules.device };
     const folder = mkdtempSync(join(tmpdir(), 'xs-ipa-xs-'));
     const storage = options.storage ?? join(folder, 'storage');
     mkdirSync(storage, { recursive: true });
@@ -150,7 +154,9 @@ export class XsHost {
     };
     const args = [
       `--preload=mc/config=${file('config.js', `export default Object.freeze(${config}, true);\n`)}`,
-      `--preload=${modules.name}=${file('device.js', modules.device)}`,
+      ...Object.entries(flash).map(
+        ([name, text], index) => `--preload=${name}=${file(`flash-${index}.js`, text)}`,
+      ),
       `--storage=${resolve(storage)}`,
       '--results=3',
       ...flag('static', options.heap),
@@ -202,9 +208,9 @@ export async function runOnXs(options: HostOptions): Promise<HostResult> {
 const ROOMY = ['--static=0', '--stack=16384', '--slots=131072,32768', '--chunks=4194304,1048576'];
 
 /** The smallest main module: everything else is in flash. */
-async function preloaded(entry: string): Promise<{ name: string; device: string; main: string }> {
-  const main = "import config from 'mc/config';\nimport main from 'app';\nmain(config);\n";
-  return { name: 'app', device: await bundle(entry), main };
+async function preloaded(entry: string): Promise<{ device: string; main: string }> {
+  const main = "import config from 'mc/config';\nimport main from './device.js';\nmain(config);\n";
+  return { device: await bundle(entry), main };
 }
 
 function flag(name: string, value: number | undefined): string[] {
@@ -229,6 +235,7 @@ function collect(child: ChildProcess, folder: string, options: HostOptions): Pro
     const figures = JSON.parse(line) as Figures | Census;
     if (figures.event === 'census') {
       result.census[figures.label] = figures;
+      options.onCensus?.(figures);
       return;
     }
     if (figures.event === 'exit') result.figures = figures;

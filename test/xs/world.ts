@@ -26,6 +26,8 @@ export interface XsWorld {
   /** EimConfigurationData for the device. */
   initialEim: Uint8Array;
   events: TraceEvent[];
+  /** What went over the modem's data connection. */
+  readonly networkBytes: { readonly up: number; readonly down: number };
   /** Boots a device in this world. The line is paced by the host alone, so that only it can lose bytes. */
   boot(config?: Partial<IpaConfig>, options?: Partial<HostOptions>): Promise<XsHost>;
   close(): Promise<void>;
@@ -96,6 +98,7 @@ export async function xsWorld(
     network,
     initialEim: eim.eimConfiguration({ eid: EID, token: false }),
     events,
+    networkBytes: gated.bytes,
     async boot(config = {}, hostOptions = {}) {
       const throughModem = { address: '127.0.0.1', port: gated.port };
       const broker = config.networkThroughModem ? throughModem : direct;

@@ -18,7 +18,7 @@ struct Heap {
 	txByte* end;
 };
 
-#define MODULES_MAX 32
+#define MODULES_MAX 256
 static ModuleSource modules[MODULES_MAX];
 static int moduleBytecode[MODULES_MAX];
 static int moduleCount = 0;

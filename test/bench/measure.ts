@@ -1,0 +1,131 @@
+import type { Census, Figures } from '../xs/run.js';
+import { xsWorld } from '../xs/world.js';
+import { BOARD, Device, SPEED } from './device.js';
+import type { Scenario } from './scenarios.js';
+import { cardTraffic, UartTap } from './uart.js';
+
+/** Bytes and slots are above the freshly booted machine. */
+export interface MemoryLine {
+  bench: 'memory';
+  scenario: string;
+  /** What is alive at the worst moment, garbage not counted. */
+  peakHeapBytes: number;
+  peakStackSlots: number;
+  /** When it is over. */
+  idleHeapBytes: number;
+  /** Against the moment before it. */
+  growthBytes: number;
+  /** As peakHeapBytes, with the garbage that lay about before the engine collected it. */
+  peakWithGarbageBytes: number;
+  /** Commands for the card as the IPA means them; exchanges are with every GET RESPONSE. */
+  apdus: number;
+  exchanges: number;
+  /** How many exchanges without the cap on Le. */
+  exchangesUncapped: number;
+  /** Characters on the serial line, all of them. */
+  uartUp: number;
+  uartDown: number;
+  /** Characters both ways that the calls of ES10 need at least. */
+  uartLeast: number;
+  uartLost: number;
+  /** Payload of TCP: MQTT and all it carries. */
+  networkUp: number;
+  networkDown: number;
+  /** Processor time of the engine on this computer. */
+  engineMs: number;
+  /** 16 on a device. Twice that on a 64-bit host, whose figures of memory are not a device's. */
+  slotBytes: number;
+}
+
+/** Marks of the device while it starts, and what is alive when it is idle for the first time. */
+export interface Start {
+  marks: Record<string, Figures>;
+  idle: Figures;
+  census: Census;
+}
+
+/** Of a scenario, and of the way from power-up to the idle device that it begins with. */
+export interface Measured {
+  line: MemoryLine;
+  bringUp: MemoryLine;
+  start: Start;
+}
+
+/** Sections that the device marks by itself while it starts. */
+const STARTING = ['AtModem', 'Ipad', 'before the link', 'link'];
+
+/**
+ * Measures a scenario on a device of its own: once as it is, for time, garbage and everything on the wires, and once with a
+ * collection at every allocation, for what is alive.
+ * @throws BenchFailed, and BuildError where the XS host cannot be built
+ */
+export async function measure(scenario: Scenario): Promise<Measured> {
+  const asItIs = await pass(scenario, false);
+  const live = await pass(scenario, true);
+  return {
+    line: merge(asItIs.line, live.line),
+    bringUp: merge(asItIs.bringUp, live.bringUp),
+    start: asItIs.start,
+  };
+}
+
+function merge(asItIs: MemoryLine, live: MemoryLine): MemoryLine {
+  const { peakHeapBytes, idleHeapBytes, growthBytes } = live;
+  const peakStackSlots = Math.max(asItIs.peakStackSlots, live.peakStackSlots);
+  return { ...asItIs, peakHeapBytes, peakStackSlots, idleHeapBytes, growthBytes };
+}
+
+async function pass(scenario: Scenario, live: boolean): Promise<Measured> {
+  const tap = new UartTap();
+  const profiles = scenario.profiles?.();
+  const world = await xsWorld({ forgetful: true, speed: SPEED, profiles, tap: tap.port });
+  let network = { up: 0, down: 0 };
+  let lost = 0;
+  const line = (name: string, before: Figures | undefined, after: Figures): MemoryLine => {
+    const { up, down, conversations } = tap.take();
+    const { apdus, exchanges, exchangesUncapped, least } = cardTraffic(
+      conversations,
+      BOARD.blockSize,
+      BOARD.maxResponse,
+    );
+    const { networkBytes } = world;
+    const result: MemoryLine = {
+      bench: 'memory',
+      scenario: name,
+      peakHeapBytes: after.bytesPeak,
+      peakStackSlots: after.stackPeak,
+      idleHeapBytes: after.bytes,
+      growthBytes: after.bytes - (before?.bytes ?? 0),
+      peakWithGarbageBytes: after.bytesPeak,
+      apdus,
+      exchanges,
+      exchangesUncapped,
+      uartUp: up,
+      uartDown: down,
+      uartLeast: least,
+      uartLost: after.serial.lost - lost,
+      networkUp: networkBytes.up - network.up,
+      networkDown: networkBytes.down - network.down,
+      engineMs: Math.round((after.engine - (before?.engine ?? 0)) / 100) / 10,
+      slotBytes: after.slotBytes,
+    };
+    network = { ...networkBytes };
+    lost = after.serial.lost;
+    return result;
+  };
+  try {
+    const device = await Device.boot(world, live);
+    await device.idle();
+    await device.settle();
+    const idle = await device.mark('idle');
+    const bringUp = line('bring-up', undefined, device.peaks(STARTING, idle));
+    const start = { marks: device.marks, idle, census: await device.census('idle') };
+    const before = await device.mark('before');
+    const after = await device.run(scenario, world);
+    const measured = { line: line(scenario.name, before, after), bringUp, start };
+    await device.end();
+    return measured;
+  } finally {
+    await world.close();
+  }
+}
