@@ -12,6 +12,8 @@ export const SPEED = 10;
 const PATIENCE = 60_000;
 /** Acknowledgements of MQTT are on their way for so long, at most. */
 const SETTLE = 100;
+/** When a device collects at every allocation, so that its peaks are what is alive. Slow. */
+export type Live = 'never' | 'scenario' | 'always';
 /** Polls at both ends of a long scenario of which the peaks are taken. */
 const SAMPLE = 20;
 
@@ -23,7 +25,7 @@ export class BenchFailed extends Error {
 /** The device that is measured, from outside. */
 export class Device {
   readonly marks: Record<string, Figures> = {};
-  readonly #live: boolean;
+  readonly #live: Live;
   #host!: XsHost;
   #over: HostResult | undefined;
   #state = '';
@@ -32,11 +34,11 @@ export class Device {
   readonly #census: Record<string, Census> = {};
   readonly #watchers = new Set<() => void>();
 
-  private constructor(live: boolean) {
+  private constructor(live: Live) {
     this.#live = live;
   }
 
-  static async boot(world: XsWorld, live: boolean): Promise<Device> {
+  static async boot(world: XsWorld, live: Live): Promise<Device> {
     const device = new Device(live);
     const told = () => {
       for (const watcher of [...device.#watchers]) watcher();
@@ -44,8 +46,8 @@ export class Device {
     device.#host = await world.boot(
       { initialEim: hex(world.initialEim), networkThroughModem: true, commanded: true, ...BOARD },
       {
-        control: live ? 'live' : true,
-        livePeaks: live,
+        control: live === 'never' ? true : 'live',
+        livePeaks: live === 'always',
         onLine: (line) => {
           if (line.startsWith('failure')) device.#failure = line;
           device.#state = line;
@@ -112,13 +114,13 @@ export class Device {
       rest: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
       poll: async (count = 1) => {
         // Collecting at every allocation takes its time: for many polls at their beginning and at their end only.
-        if (!this.#live || count <= 2 * SAMPLE) return polls(count);
+        if (this.#live === 'never' || count <= 2 * SAMPLE) return polls(count);
         await polls(SAMPLE);
         await this.mark('first polls');
         sections.push('first polls');
-        this.#host.command('live 0');
+        this.live(false);
         await polls(count - 2 * SAMPLE);
-        this.#host.command('live 1');
+        this.live(true);
         await this.mark('most polls');
         await polls(SAMPLE);
       },
@@ -143,6 +145,11 @@ export class Device {
     await scenario.run(actions);
     await this.settle();
     return this.peaks(sections, await this.mark('after'));
+  }
+
+  /** Collects at every allocation from now on, or no more. */
+  live(on: boolean): void {
+    this.#host.command(`live ${on ? 1 : 0}`);
   }
 
   async settle(): Promise<void> {

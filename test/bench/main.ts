@@ -76,9 +76,9 @@ async function bench(): Promise<number> {
   for (const [index, scenario] of chosen.entries()) {
     const start = Date.now();
     process.stderr.write(`bench: ${index + 1}/${chosen.length} ${scenario.name}: ${scenario.title} …`);
-    const one = await measure(scenario);
+    const one = await measure(scenario, index === 0);
     say(` ${((Date.now() - start) / 1000).toFixed(1)} s`);
-    if (index === 0) print(one.bringUp);
+    if (one.bringUp) print(one.bringUp);
     print(one.line);
     measured.push(one);
   }
@@ -88,7 +88,7 @@ async function bench(): Promise<number> {
   const flash: FlashLine[] = await flashLines();
   for (const line of [...parts, ...flash]) print(line);
 
-  const memory = [first.bringUp, ...measured.map(({ line }) => line)];
+  const memory = measured.flatMap(({ bringUp, line }) => (bringUp ? [bringUp, line] : [line]));
   const page = markdown({ version: first.start.idle.version, memory, parts, flash }, all);
   if (!values.json) process.stdout.write(`${page.slice(page.indexOf('## '))}\n`);
   if (wanted && !values.out) return 0;

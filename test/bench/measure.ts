@@ -1,6 +1,6 @@
 import type { Census, Figures } from '../xs/run.js';
 import { xsWorld } from '../xs/world.js';
-import { BOARD, Device, SPEED } from './device.js';
+import { BOARD, Device, type Live, SPEED } from './device.js';
 import type { Scenario } from './scenarios.js';
 import { cardTraffic, UartTap } from './uart.js';
 
@@ -47,7 +47,8 @@ export interface Start {
 /** Of a scenario, and of the way from power-up to the idle device that it begins with. */
 export interface Measured {
   line: MemoryLine;
-  bringUp: MemoryLine;
+  /** When it was asked for. */
+  bringUp?: MemoryLine;
   start: Start;
 }
 
@@ -57,14 +58,15 @@ const STARTING = ['AtModem', 'Ipad', 'before the link', 'link'];
 /**
  * Measures a scenario on a device of its own: once as it is, for time, garbage and everything on the wires, and once with a
  * collection at every allocation, for what is alive.
+ * @param bringUp measures that, too: it takes a while
  * @throws BenchFailed, and BuildError where the XS host cannot be built
  */
-export async function measure(scenario: Scenario): Promise<Measured> {
-  const asItIs = await pass(scenario, false);
-  const live = await pass(scenario, true);
+export async function measure(scenario: Scenario, bringUp = false): Promise<Measured> {
+  const asItIs = await pass(scenario, 'never');
+  const live = await pass(scenario, bringUp ? 'always' : 'scenario');
   return {
     line: merge(asItIs.line, live.line),
-    bringUp: merge(asItIs.bringUp, live.bringUp),
+    ...(bringUp && { bringUp: merge(asItIs.bringUp, live.bringUp) }),
     start: asItIs.start,
   };
 }
@@ -75,7 +77,7 @@ function merge(asItIs: MemoryLine, live: MemoryLine): MemoryLine {
   return { ...asItIs, peakHeapBytes, peakStackSlots, idleHeapBytes, growthBytes };
 }
 
-async function pass(scenario: Scenario, live: boolean): Promise<Measured> {
+async function pass(scenario: Scenario, live: Live): Promise<Required<Measured>> {
   const tap = new UartTap();
   const profiles = scenario.profiles?.();
   const world = await xsWorld({ forgetful: true, speed: SPEED, profiles, tap: tap.port });
@@ -120,6 +122,7 @@ async function pass(scenario: Scenario, live: boolean): Promise<Measured> {
     const idle = await device.mark('idle');
     const bringUp = line('bring-up', undefined, device.peaks(STARTING, idle));
     const start = { marks: device.marks, idle, census: await device.census('idle') };
+    if (live !== 'never') device.live(true);
     const before = await device.mark('before');
     const after = await device.run(scenario, world);
     const measured = { line: line(scenario.name, before, after), bringUp, start };
