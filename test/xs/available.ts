@@ -12,7 +12,7 @@ export async function describeOnXs(title: string, tests: () => void): Promise<vo
   });
 }
 
-/** As describeOnXs, for tests that compare the RV32 board with the 32-bit process, both with `livePeaks`. */
+/** As describeOnXs, for tests that compare the RV32 board with the 32-bit process, with `livePeaks` and without. */
 export async function describeOnRv32(title: string, tests: () => void): Promise<void> {
   await describeBuilt(title, tests, async () => {
     const { bits } = await buildHost({ stress: true });

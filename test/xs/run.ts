@@ -175,7 +175,7 @@ export class XsHost {
       file('main.js', modules.main),
     ];
     const [program, ...parameters] = options.board
-      ? [emulator, ...virtArguments(path, args, options)]
+      ? [emulator, ...virtArguments({ path, emulator }, args, options)]
       : [path, ...args];
     const child = spawn(program, parameters, {
       cwd: folder,

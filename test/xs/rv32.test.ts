@@ -1,8 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { hex } from '../../host-sim/asn1/index.js';
 import { factoryProfiles } from '../../host-sim/cli/world.js';
 import { describeOnRv32 } from './available.js';
-import type { Figures, HostResult } from './run.js';
+import { type Figures, type HostOptions, type HostResult, runOnXs } from './run.js';
 import { EID, xsWorld } from './world.js';
 
 const [, BETA] = factoryProfiles();
@@ -29,6 +32,10 @@ async function life(board?: 'rv32'): Promise<HostResult> {
   }
 }
 
+function probe(script: string, options: Partial<HostOptions>): Promise<HostResult> {
+  return runOnXs({ entry: 'test/xs/device/probe.ts', config: { script }, virtualTime: true, ...options });
+}
+
 await describeOnRv32('the IPA on a bare RV32IMC board', () => {
   it('needs the heap and the stack that it needs on the 32-bit host', async () => {
     const [process, board] = await Promise.all([life(), life('rv32')]);
@@ -51,4 +58,28 @@ await describeOnRv32('the IPA on a bare RV32IMC board', () => {
       }
     }
   }, 120_000);
+
+  it.each(['log', 'exit', 'memoryFull', 'stackOverflow', 'unhandled', 'frozen', 'timers'])(
+    'ends as the 32-bit host does: %s',
+    async (script) => {
+      const outcome = async (board?: 'rv32') => {
+        const { code, lines, complaints, figures } = await probe(script, { board });
+        return { code, lines, complaints, bytes: figures?.bytes, stackPeak: figures?.stackPeak };
+      };
+      const [process, board] = [await outcome(), await outcome('rv32')];
+      expect(board).toEqual(process);
+    },
+  );
+
+  it('has storage that lasts', async () => {
+    const storage = mkdtempSync(join(tmpdir(), 'xs-ipa-kv-'));
+    try {
+      const first = await probe('storage', { storage });
+      expect(first.lines[0]).toBe('count undefined other undefined');
+      const { lines } = await probe('storage', { storage, board: 'rv32' });
+      expect(lines).toEqual(['count 1 other undefined', ...first.lines.slice(1)]);
+    } finally {
+      rmSync(storage, { recursive: true });
+    }
+  });
 });

@@ -41,9 +41,9 @@ static int put(char character, FILE* file)
 	return (unsigned char)character;
 }
 
-static Stream output = { .file = FDEV_SETUP_STREAM(put, NULL, NULL, _FDEV_SETUP_WRITE) };
-static Stream complaints = { .file = FDEV_SETUP_STREAM(put, NULL, NULL, _FDEV_SETUP_WRITE), .mark = 2 };
-static Stream figures = { .file = FDEV_SETUP_STREAM(put, NULL, NULL, _FDEV_SETUP_WRITE), .mark = 30 };
+static Stream output = { .file = FDEV_SETUP_STREAM(put, NULL, flush, _FDEV_SETUP_WRITE) };
+static Stream complaints = { .file = FDEV_SETUP_STREAM(put, NULL, flush, _FDEV_SETUP_WRITE), .mark = 2 };
+static Stream figures = { .file = FDEV_SETUP_STREAM(put, NULL, flush, _FDEV_SETUP_WRITE), .mark = 30 };
 
 FILE* const stdin = NULL;
 FILE* const stdout = &output.file;
