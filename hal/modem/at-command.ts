@@ -1,4 +1,5 @@
-import { asText, type Expectation, hexDigit } from './at-parser.js';
+import { AtError } from './at-error.js';
+import { type Expectation, NO_CODE } from './at-parser.js';
 
 /** What a command ended in. */
 export interface AtResult {
@@ -12,102 +13,113 @@ export interface AtResult {
 
 const QUOTE = 0x22;
 const CR = 0x0d;
-/** `AT+CGLA=`, a session handle, the length and punctuation. */
-const HEAD = 64;
 
 /**
- * A command that carries bytes: a head such as `AT+CSIM=10,"`, the bytes in hex, a closing quote. Made once and used
- * again for every APDU; the hex characters are never held, but made one by one while sending.
+ * Something to be sent, and who is told what became of it. The client reads it character by character while it sends, so
+ * nothing of it needs to be held whole; it must not change until done() was called, and may be sent again from there.
  */
-export class HexCommand {
-  readonly head = new Uint8Array(HEAD);
-  headLength = 0;
-  data: Uint8Array = this.head;
-  length = 0;
-  /** Sent in place of data[0]; -1 = none. */
-  first = -1;
-  /** Sent after data; -1 = none. */
-  last = -1;
-  expect: Expectation = {};
-
-  /** Starts a new head. */
-  begin(text: string): this {
-    this.headLength = 0;
-    return this.text(text);
-  }
-
-  text(text: string): this {
-    for (let i = 0; i < text.length; i++) this.head[this.headLength++] = text.charCodeAt(i);
-    return this;
-  }
-
-  bytes(bytes: Uint8Array, length: number): this {
-    for (let i = 0; i < length; i++) this.head[this.headLength++] = bytes[i];
-    return this;
-  }
-
-  decimal(value: number): this {
-    let divisor = 1;
-    while (divisor * 10 <= value) divisor *= 10;
-    for (; divisor >= 1; divisor = Math.floor(divisor / 10)) {
-      this.head[this.headLength++] = 0x30 + (Math.floor(value / divisor) % 10);
-    }
-    return this;
-  }
-
-  /** Sets the bytes to send: data[0 … length), the first one replaced and one more appended where not -1. */
-  payload(data: Uint8Array, length: number, first = -1, last = -1): this {
-    this.data = data;
-    this.length = length;
-    this.first = first;
-    this.last = last;
-    return this;
-  }
-
-  /** Number of characters including CR. */
-  get size(): number {
-    return this.headLength + 2 * (this.length + (this.last >= 0 ? 1 : 0)) + 2;
-  }
-
+export interface AtCommand {
+  /** A text command without its CR: its echo is known by it. Empty where bytes are sent in hex. */
+  readonly text: string;
+  /** Number of characters including CR; 0 = nothing is to be sent, only done() to be called when its turn has come. */
+  readonly size: number;
   /** The i-th character as it goes over the line. */
-  at(i: number): number {
-    if (i < this.headLength) return this.head[i];
-    const n = i - this.headLength;
-    const index = n >> 1;
-    const count = this.length + (this.last >= 0 ? 1 : 0);
-    if (index >= count) return n === 2 * count ? QUOTE : CR;
-    let byte = this.last;
-    if (index === 0 && this.first >= 0) byte = this.first;
-    else if (index < this.length) byte = this.data[index];
-    return hexDigit(n & 1 ? byte & 0x0f : byte >> 4);
-  }
+  at(i: number): number;
+  readonly expect: Expectation | undefined;
+  /** Milliseconds from the moment the command is sent. */
+  readonly deadline: number;
+  /**
+   * An answer `<prefix> <length>,"<hex>"` has to come before OK: receive() is called once with its decoded bytes,
+   * bytes[start … start + count), which are only valid during the call. What it throws becomes the error.
+   */
+  readonly answersInHex: boolean;
+  receive(bytes: Uint8Array, start: number, count: number): void;
+  /** Not a command: only `AT` is sent, at most so many times, until the modem answers it. */
+  readonly attempts?: number;
+  /** Called once: with a result, or with an error. The stack is empty then. */
+  done(result: AtResult | undefined, error?: unknown): void;
 }
 
-/** A command as it goes over the line: `hex` if there is one, else `text`; both without CR. */
-export interface Sendable {
+/** A text command, answered by text. Once done() was called it may be changed and sent again. */
+export abstract class TextCommand implements AtCommand {
   text: string;
-  hex: HexCommand | undefined;
+  deadline: number;
+  expect: Expectation | undefined;
+
+  /** @param text without CR */
+  constructor(text: string, deadline: number, expect?: Expectation) {
+    this.text = text;
+    this.deadline = deadline;
+    this.expect = expect;
+  }
+
+  get size(): number {
+    return this.text.length + 1;
+  }
+
+  get answersInHex(): boolean {
+    return false;
+  }
+
+  at(i: number): number {
+    return i < this.text.length ? this.text.charCodeAt(i) : CR;
+  }
+
+  receive(): void {}
+
+  abstract done(result: AtResult | undefined, error?: unknown): void;
 }
 
-/** Number of characters including CR. */
-export function sizeOf(command: Sendable): number {
-  return command.hex ? command.hex.size : command.text.length + 1;
-}
+/**
+ * An error result is a result like others; or an error `refused`; or even silence is a result, since not to answer says
+ * something too: then all errors but `closed` become one that is not OK.
+ */
+export type FailureRule = 'is a result' | 'is an error' | 'includes silence';
 
-export function characterOf(command: Sendable, i: number): number {
-  if (command.hex) return command.hex.at(i);
-  return i < command.text.length ? command.text.charCodeAt(i) : CR;
+/** A text command whose outcome settles a promise. */
+export class PromisedCommand extends TextCommand {
+  attempts: number | undefined;
+  failure: FailureRule = 'is a result';
+  readonly #resolve: (result: AtResult) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    text: string,
+    deadline: number,
+    expect: Expectation | undefined,
+    resolve: (result: AtResult) => void,
+    reject: (error: unknown) => void,
+  ) {
+    super(text, deadline, expect);
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  done(result: AtResult | undefined, error?: unknown): void {
+    const { failure } = this;
+    if (result && (result.ok || failure !== 'is an error')) this.#resolve(result);
+    else if (result) {
+      this.#reject(new AtError('refused', `the modem refused ${this.text}: ${result.text}`));
+    } else if (failure === 'includes silence' && error instanceof AtError && error.code !== 'closed') {
+      this.#resolve({ ok: false, cme: NO_CODE, text: error.message });
+    } else this.#reject(error);
+  }
 }
 
 /** The whole line without CR, for an observer. */
-export function lineOf(command: Sendable): Uint8Array {
-  const line = new Uint8Array(sizeOf(command) - 1);
-  for (let i = 0; i < line.length; i++) line[i] = characterOf(command, i);
+export function lineOf(command: AtCommand): Uint8Array {
+  const line = new Uint8Array(Math.max(0, command.size - 1));
+  for (let i = 0; i < line.length; i++) line[i] = command.at(i);
   return line;
 }
 
 /** Short, for messages. */
-export function nameOf(command: Sendable | undefined): string {
-  if (!command) return 'the command';
-  return command.hex ? `${asText(command.hex.head, 0, command.hex.headLength)}…` : command.text;
+export function nameOf(command: AtCommand): string {
+  let name = '';
+  for (let i = 0; i < command.size - 1; i++) {
+    const character = command.at(i);
+    if (character === QUOTE) return `${name}…`;
+    name += String.fromCharCode(character);
+  }
+  return name;
 }

@@ -1,17 +1,18 @@
-import type { Time, Timer, TimerHandle } from '../contracts/index.js';
+import { AtPort } from './at-port.js';
 
 /** Silence that counts as drained, the longest drain, and how long `AT` may take; milliseconds. */
 const QUIET = 300;
 const DRAIN = 3_000;
 const ALIVE = 2_000;
 
-export interface RecoveryPort {
-  timer: Timer;
-  time: Time;
-  isOpen: () => boolean;
-  /** Sends past the queue; false when the port has no room. */
-  send: (text: string) => boolean;
-}
+// What is going on.
+const RESTING = 0;
+/** Waiting for silence before `AT`. */
+const DRAINING = 1;
+/** `AT` is out. */
+const ASKING = 2;
+/** `AT` was answered: waiting for silence again. */
+const SETTLING = 3;
 
 /**
  * Finds the way back to a known state: waits for silence, sends `AT`, expects OK and silence again (at.md §1.1 rule 5).
@@ -19,85 +20,74 @@ export interface RecoveryPort {
  * Modems carry out commands in order, so whatever a late command still has to say comes before that last silence. So do
  * the OKs of earlier attempts.
  */
-export class AtRecovery {
-  /** Set while it runs. */
-  running: Promise<boolean> | undefined;
-  /** It has to run before anything else is sent. */
-  needed = false;
-  readonly #port: RecoveryPort;
-  #timer: TimerHandle | undefined;
+export abstract class AtRecovery extends AtPort {
+  /** It has to be found before anything else is sent. */
+  protected isLost = false;
+  #state = RESTING;
+  #attempts = 0;
+  #unfinished = false;
   #lastLine = 0;
-  #sawOk = false;
-  #wake: (() => void) | undefined;
+  #drainUntil = 0;
 
-  constructor(port: RecoveryPort) {
-    this.#port = port;
+  protected get isRecovering(): boolean {
+    return this.#state !== RESTING;
   }
 
-  /**
-   * @param unfinished part of a command is out: it has to be ended before the modem listens to another
-   * @returns true when the modem answers
-   */
-  run(attempts: number, unfinished = false): Promise<boolean> {
-    this.running = this.#drainAndProbe(attempts, unfinished);
-    return this.running;
+  /** It has ended: the modem answers, or does not. */
+  protected abstract onRecovered(alive: boolean): void;
+
+  /** @param unfinished part of a command is out: it has to be ended before the modem listens to another */
+  protected recover(attempts: number, unfinished = false): void {
+    this.#attempts = attempts;
+    this.#unfinished = unfinished;
+    this.drain(DRAINING);
   }
 
-  /** A line has come. */
-  onLine(ok: boolean): void {
-    this.#lastLine = this.#port.time.ticks;
-    if (!ok) return;
-    this.#sawOk = true;
-    this.#wake?.();
+  /** The port is gone. */
+  protected abandonRecovery(): void {
+    if (this.#state !== RESTING) this.isLost = true;
+    this.#state = RESTING;
   }
 
-  /** The port is gone: ends soon, with false. */
-  abandon(): void {
-    this.#wake?.();
+  /** A line has come while it runs. */
+  protected recoverByLine(ok: boolean): void {
+    this.#lastLine = this.options.time.ticks;
+    if (ok && this.#state === ASKING) this.drain(SETTLING);
   }
 
-  async #drainAndProbe(attempts: number, unfinished: boolean): Promise<boolean> {
-    const { time, isOpen, send } = this.#port;
-    // Lets run() note that this is running before anything is sent or arrives.
-    await Promise.resolve();
-    let alive = false;
-    for (let attempt = 0; attempt < attempts && !alive && isOpen(); attempt++) {
-      await this.#quiet();
-      this.#sawOk = false;
-      if (send(unfinished ? '\rAT\r' : 'AT\r')) unfinished = false;
-      const until = time.ticks + ALIVE;
-      while (!this.#sawOk && isOpen() && time.ticks < until) await this.#pause(until - time.ticks);
-      alive = this.#sawOk;
+  /** The timer has run out while it runs. */
+  protected recoverByTimer(): void {
+    if (this.#state === ASKING) {
+      if (--this.#attempts > 0) this.drain(DRAINING);
+      else this.endRecovery(false);
+      return;
     }
-    if (alive) await this.#quiet();
-    this.running = undefined;
-    alive &&= isOpen();
-    this.needed = !alive;
-    return alive;
+    const wait = Math.min(this.#lastLine + QUIET, this.#drainUntil) - this.options.time.ticks;
+    if (wait > 0) this.wakeIn(wait);
+    else if (this.#state === SETTLING) this.endRecovery(true);
+    else this.ask();
   }
 
-  async #quiet(): Promise<void> {
-    const { time, isOpen } = this.#port;
-    const end = time.ticks + DRAIN;
-    this.#lastLine = time.ticks;
-    while (isOpen()) {
-      const wait = Math.min(this.#lastLine + QUIET, end) - time.ticks;
-      if (wait <= 0) return;
-      await this.#pause(wait);
-    }
+  private ask(): void {
+    this.#state = ASKING;
+    this.wakeIn(ALIVE);
+    if (!this.writeText(this.#unfinished ? '\rAT\r' : 'AT\r')) return;
+    this.#unfinished = false;
+    const { observe } = this.options;
+    if (observe) observe({ event: 'at', direction: 'tx', line: Uint8Array.of(0x41, 0x54), kind: 'command' });
   }
 
-  /** Waits, or until woken. */
-  #pause(milliseconds: number): Promise<void> {
-    const { timer } = this.#port;
-    return new Promise((resolve) => {
-      const done = () => {
-        timer.clear(this.#timer);
-        this.#wake = undefined;
-        resolve();
-      };
-      this.#wake = done;
-      this.#timer = timer.set(done, milliseconds);
-    });
+  private drain(state: number): void {
+    const { ticks } = this.options.time;
+    this.#state = state;
+    this.#lastLine = ticks;
+    this.#drainUntil = ticks + DRAIN;
+    this.wakeIn(QUIET);
+  }
+
+  private endRecovery(alive: boolean): void {
+    this.#state = RESTING;
+    this.isLost = !alive;
+    this.onRecovered(alive);
   }
 }

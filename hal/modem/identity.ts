@@ -20,23 +20,31 @@ export async function imei(client: AtClient): Promise<string> {
   return typed.ok && again.length === 15 ? again : '';
 }
 
-/** Reads the ICCID by the first command that works, and remembers that command. */
-export class IccidReader {
+/** Reads the ICCID of the enabled profile and the serving operator. */
+export class IdentityReader {
   readonly #client: AtClient;
+  /** The command that has told the ICCID before. */
   #works: string | undefined;
+  #lastPlmn: Uint8Array | undefined;
 
   constructor(client: AtClient) {
     this.#client = client;
   }
 
-  async read(quirks: Quirks): Promise<Uint8Array | undefined> {
-    if (this.#works !== undefined) {
-      const iccid = await this.#ask(this.#works);
-      if (iccid) return iccid;
-    }
-    for (const command of [...(quirks.iccid ?? []), ...COMMON_ICCID]) {
-      if (command === this.#works) continue;
-      const iccid = await this.#ask(command);
+  /** By the first command that works, the one that worked before all others. */
+  async iccid(quirks: Quirks): Promise<Uint8Array | undefined> {
+    const own = quirks.iccid ?? [];
+    for (let i = -1; i < own.length + COMMON_ICCID.length; i++) {
+      const command = i < 0 ? this.#works : (own[i] ?? COMMON_ICCID[i - own.length]);
+      if (command === undefined || (i >= 0 && command === this.#works)) continue;
+      const isFile = command === READ_EF_ICCID;
+      const result = await this.#client.command(
+        command,
+        isFile ? DEADLINE.slowQuery : DEADLINE.query,
+        isFile ? { prefix: '+CRSM:' } : { prefix: `${command.slice(2)}:`, bare: 'digits' },
+      );
+      const text = result.ok ? result.text : '';
+      const iccid = isFile ? rawIccid(text) : packIccid(longestNumber(text));
       if (!iccid) continue;
       this.#works = command;
       return iccid;
@@ -44,40 +52,19 @@ export class IccidReader {
     return undefined;
   }
 
-  async #ask(command: string): Promise<Uint8Array | undefined> {
-    if (command === READ_EF_ICCID) {
-      const result = await this.#client.command(command, DEADLINE.slowQuery, { prefix: '+CRSM:' });
-      return result.ok ? rawIccid(result.text) : undefined;
-    }
-    const prefix = `${command.slice(2)}:`;
-    const result = await this.#client.command(command, DEADLINE.query, { prefix, bare: 'digits' });
-    return result.ok ? packIccid(longestNumber(result.text)) : undefined;
-  }
-}
-
-/** Asks for the serving operator, and remembers the last one known. */
-export class PlmnReader {
-  readonly #client: AtClient;
-  #last: Uint8Array | undefined;
-
-  constructor(client: AtClient) {
-    this.#client = client;
-  }
-
-  async read(): Promise<Uint8Array | undefined> {
-    let line = await this.#ask();
-    if (namesOperator(line) && !plmnOf(line)) {
+  /** The last one known. */
+  async plmn(): Promise<Uint8Array | undefined> {
+    for (let again = false; ; again = true) {
+      const result = await this.#client.command('AT+COPS?', DEADLINE.slowQuery, { prefix: '+COPS:' });
+      const line = result.ok ? result.text : '';
+      const plmn = plmnOf(line);
+      if (plmn || again || !namesOperator(line)) {
+        this.#lastPlmn = plmn ?? this.#lastPlmn;
+        return this.#lastPlmn;
+      }
       // The numeric format was lost, as after a reset of the modem.
       await this.#client.command('AT+COPS=3,2', DEADLINE.query);
-      line = await this.#ask();
     }
-    this.#last = plmnOf(line) ?? this.#last;
-    return this.#last;
-  }
-
-  async #ask(): Promise<string> {
-    const result = await this.#client.command('AT+COPS?', DEADLINE.slowQuery, { prefix: '+COPS:' });
-    return result.ok ? result.text : '';
   }
 }
 

@@ -1,79 +1,100 @@
 import { type ByteSink, type Uicc, UiccError } from '../contracts/index.js';
-import type { CglaUicc } from './uicc-cgla.js';
-import type { CsimUicc } from './uicc-csim.js';
+import { CglaUicc } from './uicc-cgla.js';
+import type { UiccContext } from './uicc-context.js';
+import { CsimUicc } from './uicc-csim.js';
 
 export type Access = 'csim' | 'cgla';
 
-/** The card by whichever way works: the preferred one first, the other when that cannot open; then that one only. */
+/**
+ * The card by whichever way works: the preferred one first, the other when that cannot open; then that one only. Only the
+ * way in use is there.
+ */
 export class AutoUicc implements Uicc {
-  readonly #csim: CsimUicc;
-  readonly #cgla: CglaUicc;
-  #order: readonly Access[];
-  /** The way that has opened the application once. */
-  #proven: Access | undefined;
+  readonly #context: UiccContext;
+  #first: Access = 'csim';
+  #second: Access | undefined = 'cgla';
+  #way: CsimUicc | CglaUicc | undefined;
+  #wayIs: Access = 'csim';
+  /** The way in use has opened the application once. */
+  #isProven = false;
 
-  constructor(csim: CsimUicc, cgla: CglaUicc, order: readonly Access[]) {
-    this.#csim = csim;
-    this.#cgla = cgla;
-    this.#order = order;
+  constructor(context: UiccContext) {
+    this.#context = context;
   }
 
   get access(): Access {
-    return this.#proven ?? this.#order[0];
+    return this.#isProven ? this.#wayIs : this.#first;
   }
 
   /** What to try, best first. What has been proven stays. */
-  prefer(order: readonly Access[]): void {
-    this.#order = order;
-    if (this.#proven !== undefined && !order.includes(this.#proven)) this.#proven = undefined;
+  prefer(first: Access, second?: Access): void {
+    this.#first = first;
+    this.#second = second;
+    if (this.#wayIs !== first && this.#wayIs !== second) this.#isProven = false;
   }
 
   get isOpen(): boolean {
-    return this.#csim.isOpen || this.#cgla.isOpen;
+    return this.#way?.isOpen ?? false;
   }
 
   /** Sends a harmless command if a channel is open: a lost one is found out and reported. */
-  async check(): Promise<void> {
-    if (this.isOpen) await this.#by(this.access).check();
+  check(): Promise<void> {
+    return this.#way?.check() ?? Promise.resolve();
+  }
+
+  /** Does AT+CSIM pass an APDU to the card? */
+  csimAnswers(): Promise<boolean> {
+    return new CsimUicc(this.#context).probe();
   }
 
   restart(): void {
-    this.#csim.restart();
-    this.#cgla.restart();
+    this.#context.cleaned = 0;
+    this.#way?.restart();
   }
 
   cardReset(): void {
-    this.#csim.cardReset();
-    this.#cgla.cardReset();
+    this.#way?.cardReset();
   }
 
-  async open(aid: ArrayLike<number>): Promise<Uint8Array> {
-    await this.close();
-    if (this.#proven) return this.#by(this.#proven).open(aid);
-    let first: unknown;
-    for (const access of this.#order) {
-      try {
-        const fci = await this.#by(access).open(aid);
-        this.#proven = access;
-        return fci;
-      } catch (error) {
-        if (!(error instanceof UiccError) || error.code === 'closed') throw error;
-        first ??= error;
-      }
-    }
-    throw first;
+  open(aid: ArrayLike<number>): Promise<Uint8Array> {
+    return this.#isProven && this.#way ? this.#way.open(aid) : this.find(aid);
   }
 
   transmit(command: Uint8Array, sink: ByteSink, deadline?: number): Promise<number> {
-    return this.#by(this.access).transmit(command, sink, deadline);
+    return this.by(this.access).transmit(command, sink, deadline);
   }
 
-  async close(): Promise<void> {
-    await this.#csim.close();
-    await this.#cgla.close();
+  close(): Promise<void> {
+    return this.#way?.close() ?? Promise.resolve();
   }
 
-  #by(access: Access): CsimUicc | CglaUicc {
-    return access === 'csim' ? this.#csim : this.#cgla;
+  private async find(aid: ArrayLike<number>): Promise<Uint8Array> {
+    let failure: unknown;
+    try {
+      return await this.prove(this.#first, aid);
+    } catch (error) {
+      if (!this.#second || !(error instanceof UiccError) || error.code === 'closed') throw error;
+      failure = error;
+    }
+    try {
+      return await this.prove(this.#second, aid);
+    } catch (error) {
+      throw error instanceof UiccError && error.code !== 'closed' ? failure : error;
+    }
+  }
+
+  private async prove(access: Access, aid: ArrayLike<number>): Promise<Uint8Array> {
+    if (this.#wayIs !== access) await this.close();
+    const fci = await this.by(access).open(aid);
+    this.#isProven = true;
+    return fci;
+  }
+
+  private by(access: Access): CsimUicc | CglaUicc {
+    if (!this.#way || this.#wayIs !== access) {
+      this.#way = access === 'csim' ? new CsimUicc(this.#context) : new CglaUicc(this.#context);
+      this.#wayIs = access;
+    }
+    return this.#way;
   }
 }

@@ -1,75 +1,89 @@
-import {
-  type ByteSink,
-  type HalEvent,
-  isSuccess,
-  type Observer,
-  type Time,
-  type Timer,
-  type Uicc,
-  UiccError,
-  XsIpaError,
-} from '../contracts/index.js';
-import type { AtClient } from './at-client.js';
-import { type AtResult, HexCommand } from './at-command.js';
+import { type ByteSink, type Uicc, UiccError, XsIpaError } from '../contracts/index.js';
+import { ApduRecord } from './apdu-record.js';
+import { CardChain } from './card-chain.js';
+import { isClosed, succeeded } from './card-line.js';
 import { DEADLINE } from './deadlines.js';
-import type { Quirks } from './quirks.js';
-import { fromAt, isBusy, meansLost, REFUSED, swText } from './uicc-error.js';
+import { COMBINED_CAPABILITY, TERMINAL_CAPABILITY } from './uicc-context.js';
+import { isBusy, meansLost, REFUSED, swText } from './uicc-error.js';
 
-/** `80AA…`: IPAd supported (es10.md §1.3). */
-export const TERMINAL_CAPABILITY = [0x80, 0xaa, 0, 0, 5, 0xa9, 3, 0x84, 1, 1] as const;
-/** The same with the device capabilities of SGP.22. */
-export const COMBINED_CAPABILITY = [0x80, 0xaa, 0, 0, 8, 0xa9, 6, 0x83, 1, 7, 0x84, 1, 1] as const;
-
-/** What both ways to the card share. */
-export interface UiccContext {
-  client: AtClient;
-  timer: Timer;
-  time: Time;
-  quirks: Quirks;
-  /** Most bytes to ask for by GET RESPONSE, for boards whose UART loses bytes; 0 = no limit. */
-  maxResponse: number;
-  /** The TERMINAL CAPABILITY command. */
-  terminalCapability: ArrayLike<number>;
-  observe?: Observer<HalEvent>;
-  /** The card turned out to have been reset. */
-  onLost?: () => void;
-}
-
-/** GET RESPONSE for one command: enough for 64 KB in pieces of 16. */
-const MAX_ROUNDS = 4_096;
-const BUSY_PAUSE = 500;
-const EMPTY: readonly number[] = [];
 /** Status words of a channel that was never opened, or whose application is no longer selected (at.md §6). */
 const CHANNEL_GONE: readonly number[] = [0x6881, 0x6999];
-const NOTHING: ByteSink = { write() {} };
+/** INS, P1, P2. */
+const SELECT = 0xa40400;
+const SELECT_OTHERWISE = 0xa40404;
+const STATUS = 0xf20000;
 
-/** TERMINAL CAPABILITY, GET RESPONSE, status words and retries; the two subclasses bring bytes to the card. */
-export abstract class UiccBase implements Uicc {
-  protected readonly context: UiccContext;
-  protected readonly hex = new HexCommand();
-  /** For commands of our own. */
-  protected readonly own = new Uint8Array(48);
-  /** The error result behind REFUSED. */
-  protected refusal: AtResult | undefined;
-  readonly #fci = new Uint8Array(258);
-  #fciLength = 0;
+// What is under way. Each call begins on an empty stack; opening goes through its steps in this order.
+const IDLE = 0;
+const OPEN = 1;
+const CLOSING_FIRST = 2;
+const CLEANING = 3;
+const CAPABILITY = 4;
+const COMBINED = 5;
+/** The subclass opens its channel. */
+const CHANNEL = 6;
+const CLEANING_AGAIN = 7;
+const SELECTING = 8;
+const SELECTING_OTHERWISE = 9;
+const CAPABILITY_AFTER = 10;
+/** A command of the caller's, and what may come after it. */
+const TRANSMIT = 11;
+const COMMAND = 12;
+const COMMAND_COMBINED = 13;
+const COMMAND_CAPABILITY = 14;
+const COMMAND_STATUS = 15;
+const CLOSE = 16;
+const CLOSING = 17;
+const CHECK = 18;
+const CHECKING = 19;
+const PROBE = 20;
+const PROBING = 21;
+
+/**
+ * Opening, commands and the state of the channel; the two subclasses bring bytes to the card. One call at a time goes step
+ * by step through its lines, without a function that waits: the promise the caller has is all there is of it.
+ */
+export abstract class UiccBase extends CardChain implements Uicc {
   #isOpen = false;
-  #inUse = false;
-  #cleaned = false;
   /** No ES10 command has been answered since open(). */
   #fresh = false;
-  #getResponseClass = 0x00;
-  readonly #getResponseCommand = new Uint8Array(4);
-  readonly #statusCommand = new Uint8Array(4);
-  /** Status word before any GET RESPONSE. */
-  #firstSw = 0;
-  #sink: ByteSink = NOTHING;
-  #sw = 0;
-  #received = 0;
+  #step = IDLE;
+  /** The card took TERMINAL CAPABILITY before the channel was open. */
+  #taken = false;
+  #aid: ArrayLike<number> | undefined;
+  #fci: Uint8Array | undefined;
+  #command: Uint8Array | undefined;
+  #sink: ByteSink | undefined;
+  #deadline = 0;
+  #refusal = '';
+  #record: ApduRecord | undefined;
+  #resolve: ((value: unknown) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
+  /** Calls that came while another one was under way. */
+  #waiting: (() => void) | undefined;
 
-  constructor(context: UiccContext) {
-    this.context = context;
+  /** Bit of this way in `UiccContext.cleaned`. */
+  protected abstract readonly way: number;
+  /** Sends the line that gives the channel back. @returns false when there is none */
+  protected abstract sendClose(): boolean;
+  /** The answer to it. @returns true when one more line was sent */
+  protected closeAnswered(_sw: number): boolean {
+    return false;
   }
+  /** Begins to close what may be open from before. @param failed opening has failed, as it does when no channel is free */
+  protected abstract startCleaning(failed: boolean): void;
+  /** @returns false when nothing more is to be closed */
+  protected abstract sendNextClose(): boolean;
+  /** Begins, and after cleaning begins again, to open a channel; ends in select() or opened(). */
+  protected abstract startChannel(aid: ArrayLike<number>, again: boolean): void;
+  protected abstract channelAnswered(sw: number): void;
+  /** Nothing is left open when this fails. */
+  protected abstract channelFailed(error: unknown): void;
+  protected abstract selected(sw: number): void;
+  protected channelData(_bytes: Uint8Array): void {}
+  protected abstract forgetChannel(): void;
+  /** Sends the command prepared to the basic channel. */
+  protected abstract sendBasic(cla: number, deadline: number): void;
 
   get isOpen(): boolean {
     return this.#isOpen;
@@ -78,7 +92,7 @@ export abstract class UiccBase implements Uicc {
   /** The AT interface was left or started anew: the next open() first closes channels of the life before. */
   restart(): void {
     this.#isOpen = false;
-    this.#cleaned = false;
+    this.context.cleaned = 0;
   }
 
   /** The card was reset: no channel is left. */
@@ -87,293 +101,415 @@ export abstract class UiccBase implements Uicc {
     this.forgetChannel();
   }
 
-  async open(aid: ArrayLike<number>): Promise<Uint8Array> {
-    // What follows begins on an empty stack; see AtClient.
-    await undefined;
-    await this.close();
-    if (!this.#cleaned) {
-      this.#cleaned = true;
-      await this.cleanUp();
+  open(aid: ArrayLike<number>): Promise<Uint8Array> {
+    if (this.#step !== IDLE) return this.later(() => this.open(aid));
+    this.#aid = aid;
+    return this.begin(OPEN) as Promise<Uint8Array>;
+  }
+
+  transmit(command: Uint8Array, sink: ByteSink, deadline: number = DEADLINE.apdu): Promise<number> {
+    if (this.#step !== IDLE) {
+      return Promise.reject(new XsIpaError('usage', 'transmit() was called while another call is under way'));
     }
-    this.#fciLength = 0;
-    const before = await this.sendCapability(this.context.terminalCapability);
-    if (!before) await this.sendCapability(COMBINED_CAPABILITY);
-    await this.openChannel(aid);
-    this.#isOpen = true;
-    this.#fresh = true;
-    // Some cards take it only now (open-questions Q21).
-    if (!before) await this.sendCapability(this.context.terminalCapability);
-    return this.#fci.subarray(0, this.#fciLength);
+    if (!this.#isOpen) {
+      const message = 'no channel to the card is open: call open() first';
+      return Promise.reject(new UiccError('channelLost', message));
+    }
+    this.#command = command;
+    this.#sink = sink;
+    this.#deadline = deadline;
+    return this.begin(TRANSMIT) as Promise<number>;
+  }
+
+  close(): Promise<void> {
+    if (this.#step !== IDLE) return this.later(() => this.close());
+    return this.#isOpen ? (this.begin(CLOSE) as Promise<void>) : Promise.resolve();
   }
 
   /** Finds out whether the channel is still there, and reports it if not. */
-  async check(): Promise<void> {
-    if (!this.#isOpen || this.#inUse) return;
-    this.#inUse = true;
-    try {
-      const sw = await this.#status();
-      if (sw === REFUSED ? meansLost(this.refusal?.cme ?? -1) : CHANNEL_GONE.includes(sw))
-        this.#lost('STATUS');
-    } catch (error) {
-      if (error instanceof UiccError && error.code === 'closed') throw error;
-    } finally {
-      this.#inUse = false;
+  check(): Promise<void> {
+    if (!this.#isOpen || this.#step !== IDLE) return Promise.resolve();
+    return this.begin(CHECK) as Promise<void>;
+  }
+
+  /** Does the modem pass an APDU to the card? Asks with a real one, TERMINAL CAPABILITY. */
+  probe(): Promise<boolean> {
+    if (this.#step !== IDLE) return this.later(() => this.probe());
+    return this.begin(PROBE) as Promise<boolean>;
+  }
+
+  private begin(step: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#step = step;
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.sendNothing();
+    });
+  }
+
+  private later<T>(again: () => Promise<T>): Promise<T> {
+    return new Promise((resolve) => {
+      const before = this.#waiting;
+      this.#waiting = () => {
+        before?.();
+        resolve(again());
+      };
+    });
+  }
+
+  private finish(value: unknown): void {
+    const resolve = this.#resolve;
+    this.rest();
+    resolve?.(value);
+    this.next();
+  }
+
+  private fail(error: unknown): void {
+    const reject = this.#reject;
+    this.rest();
+    reject?.(error);
+    this.next();
+  }
+
+  private rest(): void {
+    this.endChain();
+    this.#step = IDLE;
+    this.#resolve = this.#reject = this.#command = this.#sink = this.#aid = this.#record = undefined;
+    this.#refusal = '';
+  }
+
+  private next(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.();
+  }
+
+  private get capability(): ArrayLike<number> {
+    return this.context.options.terminalCapability ?? TERMINAL_CAPABILITY;
+  }
+
+  protected override taken(bytes: Uint8Array): void {
+    this.#record?.add(bytes);
+    switch (this.#step) {
+      case COMMAND:
+        this.#sink?.write(bytes);
+        return;
+      case SELECTING:
+      case SELECTING_OTHERWISE:
+        this.keepFci(bytes);
+        return;
+      case CHANNEL:
+        this.channelData(bytes);
+        return;
+      default:
     }
   }
 
-  async transmit(command: Uint8Array, sink: ByteSink, deadline: number = DEADLINE.apdu): Promise<number> {
-    if (this.#inUse) throw new XsIpaError('usage', 'transmit() was called while another one is running');
-    if (!this.#isOpen)
-      throw new UiccError('channelLost', 'no channel to the card is open: call open() first');
-    this.#inUse = true;
-    try {
-      let sw = await this.apdu(command, command.length, sink, deadline);
-      if (sw === 0x6985 && this.#fresh && (await this.#capabilityAgain())) {
-        sw = await this.apdu(command, command.length, sink, deadline);
-      }
-      this.#fresh = false;
-      if (sw === REFUSED) throw await this.#refused();
-      if (CHANNEL_GONE.includes(sw)) throw this.#lost(`status word ${swText(sw)}`);
-      return sw;
-    } finally {
-      this.#inUse = false;
+  /** The line that was out, or the chain of them, has ended in `sw`. */
+  protected override proceed(sw: number): void {
+    switch (this.#step) {
+      case OPEN:
+        this.#step = CLOSING_FIRST;
+        if (!this.#isOpen || !this.sendClose()) this.closedFirst();
+        return;
+      case TRANSMIT:
+        if (this.#isOpen) this.sendCommand();
+        else this.fail(this.lostError('the card was reset'));
+        return;
+      case CLOSE:
+        this.#step = CLOSING;
+        if (!this.#isOpen || !this.sendClose()) this.finishClose();
+        return;
+      case CHECK:
+        this.sendStatus(CHECKING);
+        return;
+      case PROBE:
+        this.sendProbe();
+        return;
+      case CLOSING_FIRST:
+        if (!this.closeAnswered(sw)) this.closedFirst();
+        return;
+      case CLEANING:
+      case CLEANING_AGAIN:
+        if (!this.closeAnswered(sw) && !this.sendNextClose()) this.cleaned();
+        return;
+      case CAPABILITY:
+        this.tellRecord(sw);
+        this.#taken = succeeded(sw);
+        if (this.#taken) this.beginChannel(false);
+        else this.sendCapability(COMBINED, COMBINED_CAPABILITY);
+        return;
+      case COMBINED:
+        this.tellRecord(sw);
+        this.beginChannel(false);
+        return;
+      case CHANNEL:
+        this.channelAnswered(sw);
+        return;
+      case SELECTING:
+      case SELECTING_OTHERWISE:
+        this.selectAnswered(sw);
+        return;
+      case CAPABILITY_AFTER:
+        this.tellRecord(sw);
+        this.finishOpen();
+        return;
+      case CLOSING:
+        if (!this.closeAnswered(sw)) this.finishClose();
+        return;
+      case CHECKING:
+        if (sw === REFUSED ? meansLost(this.result?.cme ?? -1) : CHANNEL_GONE.includes(sw))
+          this.lost('STATUS');
+        this.finish(undefined);
+        return;
+      case PROBING:
+        this.finish(sw !== REFUSED);
+        return;
+      default:
+        this.commandAnswered(sw);
     }
   }
 
-  async close(): Promise<void> {
-    if (!this.#isOpen) return;
+  /** A line has brought no answer: what that means for the step. */
+  protected override failed(error: unknown): void {
+    this.endChain();
+    switch (this.#step) {
+      // Whatever is left open is closed as a stale channel when opening fails.
+      case OPEN:
+      case CLOSING_FIRST:
+        this.closedFirst();
+        return;
+      case CLOSE:
+      case CLOSING:
+        this.finishClose();
+        return;
+      case CLEANING:
+      case CLEANING_AGAIN:
+        if (isClosed(error)) this.fail(error);
+        else this.cleaned();
+        return;
+      case CHANNEL:
+      case SELECTING:
+      case SELECTING_OTHERWISE:
+        this.#step = CHANNEL;
+        this.channelFailed(error);
+        return;
+      case CHECK:
+      case CHECKING:
+        if (isClosed(error)) this.fail(error);
+        else this.finish(undefined);
+        return;
+      case PROBE:
+      case PROBING:
+        this.finish(false);
+        return;
+      default:
+        this.fail(error);
+    }
+  }
+
+  // Opening and closing ---------------------------------------------------------------------------------------------
+
+  private finishClose(): void {
     this.#isOpen = false;
-    try {
-      await this.closeChannel();
-    } catch {
-      // Whatever is left is closed as a stale channel when opening fails.
-    }
     this.forgetChannel();
+    this.finish(undefined);
   }
 
-  /** Opens a channel and selects; leaves nothing open when it fails. */
-  protected abstract openChannel(aid: ArrayLike<number>): Promise<void>;
-  protected abstract closeChannel(): Promise<void>;
-  /** @param failed opening has failed, as it does when no channel is free */
-  protected abstract closeStale(failed: boolean): Promise<void>;
-  protected abstract forgetChannel(): void;
-  /** One command APDU with base class, without chaining. @returns status word or REFUSED */
-  protected abstract raw(
-    cla: number,
-    command: Uint8Array,
-    length: number,
-    le: number,
-    deadline: number,
-  ): Promise<number>;
-  /** TERMINAL CAPABILITY goes to the basic channel. @returns status word or REFUSED */
-  protected abstract rawBasic(command: Uint8Array, length: number, deadline: number): Promise<number>;
-
-  /** Closes what an earlier life of ours may have left open; errors do not matter. */
-  protected async cleanUp(failed = false): Promise<void> {
-    try {
-      await this.closeStale(failed);
-    } catch (error) {
-      if (error instanceof UiccError && error.code === 'closed') throw error;
+  private closedFirst(): void {
+    if (this.#isOpen) this.forgetChannel();
+    this.#isOpen = false;
+    const { context } = this;
+    const cleaned = context.cleaned ?? 0;
+    if (cleaned & this.way) {
+      this.startCapability();
+      return;
     }
+    context.cleaned = cleaned | this.way;
+    this.clean(CLEANING);
   }
 
-  /** One logical command on our channel: 61xx and 6Cxx dealt with. @returns status word or REFUSED */
-  protected async apdu(
-    command: Uint8Array,
-    length: number,
-    sink: ByteSink,
-    deadline: number,
-  ): Promise<number> {
-    const { observe } = this.context;
-    if (!observe) return this.#chain(command, length, sink, deadline);
-    // Bytes, not a list of numbers: those take 16 times as much of a device's heap.
-    let seen: Uint8Array = new Uint8Array(32);
-    let count = 0;
-    const tee: ByteSink = {
-      write(bytes) {
-        const end = count + bytes.length;
-        if (end > seen.length) {
-          const longer = new Uint8Array(end + (end >> 2));
-          longer.set(seen);
-          seen = longer;
-        }
-        seen.set(bytes, count);
-        count = end;
-        sink.write(bytes);
-      },
-    };
-    const sw = await this.#chain(command, length, tee, deadline);
-    this.observed(command, length, seen.subarray(0, count), sw);
-    return sw;
+  private clean(step: number): void {
+    this.#step = step;
+    this.startCleaning(step === CLEANING_AGAIN);
+    if (!this.sendNextClose()) this.cleaned();
   }
 
-  /** SELECT by DF name; P2 00, and 04 on 6A86. Keeps the FCI. */
-  protected async select(aid: ArrayLike<number>): Promise<number> {
-    const command = this.own;
-    command.set([0x00, 0xa4, 0x04, 0x00, aid.length]);
-    command.set(aid, 5);
-    const length = 5 + aid.length;
-    const fci: ByteSink = { write: (bytes) => this.#keepFci(bytes) };
-    let sw = await this.apdu(command, length, fci, DEADLINE.apdu);
-    if (sw === 0x6a86) {
-      command[3] = 0x04;
-      sw = await this.apdu(command, length, fci, DEADLINE.apdu);
+  private cleaned(): void {
+    this.forgetChannel();
+    if (this.#step === CLEANING_AGAIN) this.beginChannel(true);
+    else this.startCapability();
+  }
+
+  private startCapability(): void {
+    this.#taken = true;
+    if (this.capability.length === 0) this.beginChannel(false);
+    else this.sendCapability(CAPABILITY, this.capability);
+  }
+
+  private beginChannel(again: boolean): void {
+    this.#step = CHANNEL;
+    this.startChannel(this.#aid ?? [], again);
+  }
+
+  /** Opening has failed for want of a free channel, perhaps: closes all and calls startChannel() again. */
+  protected cleanAndRetry(): void {
+    this.clean(CLEANING_AGAIN);
+  }
+
+  /** SELECT by DF name; P2 00, and 04 on 6A86. Keeps the FCI; ends in selected(). */
+  protected select(): void {
+    this.sendSelect(SELECTING, SELECT);
+  }
+
+  private sendSelect(step: number, header: number): void {
+    this.#step = step;
+    this.prepareOwn(header, this.#aid);
+    this.record(0);
+    this.startChain(0, true, DEADLINE.apdu);
+  }
+
+  private selectAnswered(sw: number): void {
+    this.tellRecord(sw);
+    if (sw === 0x6a86 && this.#step === SELECTING) {
+      this.sendSelect(SELECTING_OTHERWISE, SELECT_OTHERWISE);
+      return;
     }
+    this.#step = CHANNEL;
     // Selected; only the FCI cannot be had, which ES10 does not need (es10.md §1.2).
-    if (this.#firstSw >> 8 === 0x61 && !(sw >= 0 && isSuccess(sw))) return 0x9000;
-    return sw;
+    this.selected(this.firstSw >> 8 === 0x61 && !succeeded(sw) ? 0x9000 : sw);
   }
 
-  /** Sends `hex` and repeats it while the card or the modem is busy. @returns status word or REFUSED */
-  protected line(deadline: number, hex: HexCommand = this.hex): Promise<number> {
-    const { client } = this.context;
-    const send = () => {
-      this.#sw = 0;
-      this.#received = 0;
-      return client.exchange(hex, this.#receive, deadline);
-    };
-    return this.patiently(deadline, send).then(this.#statusOf);
+  private keepFci(bytes: Uint8Array): void {
+    const before = this.#fci;
+    this.#fci = new Uint8Array((before?.length ?? 0) + bytes.length);
+    if (before) this.#fci.set(before);
+    this.#fci.set(bytes, before?.length ?? 0);
   }
 
-  /** Runs `send` again after a pause for as long as the modem says "busy" and `patience` ms are not over. */
-  protected async patiently(patience: number, send: () => Promise<AtResult>): Promise<AtResult> {
-    const { time, timer } = this.context;
-    const until = time.ticks + patience;
-    // What follows begins on an empty stack; see AtClient.
-    await undefined;
-    for (let pause = BUSY_PAUSE; ; pause = Math.min(2 * pause, 2_000)) {
-      let result: AtResult;
-      try {
-        result = await send();
-      } catch (error) {
-        throw fromAt(error);
-      }
-      if (!isBusy(result.cme) || time.ticks + pause > until) return result;
-      await new Promise<void>((resolve) => timer.set(resolve, pause));
+  /** The subclass has its channel, and the application is selected. */
+  protected opened(): void {
+    this.#isOpen = true;
+    this.#fresh = true;
+    // Some cards take it only now (open-questions Q21).
+    if (this.#taken) this.finishOpen();
+    else this.sendCapability(CAPABILITY_AFTER, this.capability);
+  }
+
+  private finishOpen(): void {
+    const fci = this.#fci ?? new Uint8Array(0);
+    this.#fci = undefined;
+    this.finish(fci);
+  }
+
+  protected openFailed(error: unknown): void {
+    this.fail(error);
+  }
+
+  private sendCapability(step: number, command: ArrayLike<number>): void {
+    this.#step = step;
+    this.prepare(command, command.length);
+    this.record(command[0]);
+    this.sendBasic(command[0], DEADLINE.simBusy);
+  }
+
+  // A command -------------------------------------------------------------------------------------------------------
+
+  private sendCommand(): void {
+    const command = this.#command;
+    if (!command) return;
+    this.#step = COMMAND;
+    this.prepare(command, command.length);
+    this.record(command[0]);
+    const cla = command[0];
+    const instruction = command[1];
+    // SELECT and the last block of STORE DATA expect a response.
+    const wantsLe = instruction === 0xa4 || (instruction === 0xe2 && (command[2] & 0x80) !== 0);
+    this.startChain(cla, wantsLe && command.length > 5, this.#deadline);
+  }
+
+  private commandAnswered(sw: number): void {
+    this.tellRecord(sw);
+    switch (this.#step) {
+      case COMMAND:
+        // ES10 says 6985 right after opening: TERMINAL CAPABILITY has not arrived (es10.md §1.6).
+        if (sw === 0x6985 && this.#fresh && this.capability.length > 0) {
+          this.#fresh = false;
+          this.sendCapability(COMMAND_COMBINED, COMBINED_CAPABILITY);
+        } else this.conclude(sw);
+        return;
+      case COMMAND_COMBINED:
+        if (succeeded(sw)) this.sendCommand();
+        else this.sendCapability(COMMAND_CAPABILITY, this.capability);
+        return;
+      case COMMAND_CAPABILITY:
+        if (succeeded(sw)) this.sendCommand();
+        else this.conclude(0x6985);
+        return;
+      case COMMAND_STATUS:
+        this.fail(
+          sw === REFUSED || CHANNEL_GONE.includes(sw) ? this.lost(this.#refusal) : refused(this.#refusal),
+        );
+        return;
+      default:
     }
   }
 
-  /** @returns true when the card took it */
-  protected async sendCapability(command: ArrayLike<number>): Promise<boolean> {
-    if (command.length === 0) return true;
-    this.own.set(command);
-    const sw = await this.rawBasic(this.own, command.length, DEADLINE.simBusy);
-    this.observed(this.own, command.length, EMPTY, sw);
-    return sw >= 0 && isSuccess(sw);
-  }
-
-  /** Tells the observer of a command that did not go through apdu(). */
-  protected observed(command: Uint8Array, length: number, response: ArrayLike<number>, sw: number): void {
-    const { observe } = this.context;
-    if (!observe || sw < 0) return;
-    const bytes = response instanceof Uint8Array ? response : Uint8Array.from(response);
-    observe({ event: 'apdu', command: command.slice(0, length), response: bytes, sw });
-  }
-
-  /** Response data of commands sent by raw() and rawBasic() goes to `sink` while `run` runs. */
-  protected withSink(sink: ByteSink, run: () => Promise<number>): Promise<number> {
-    this.#sink = sink;
-    return run().finally(this.#noSink);
-  }
-
-  readonly #noSink = (): void => {
-    this.#sink = NOTHING;
-  };
-
-  readonly #statusOf = (result: AtResult): number => {
-    if (result.ok) return this.#sw;
-    this.refusal = result;
-    return REFUSED;
-  };
-
-  readonly #receive = (bytes: Uint8Array): void => {
-    const count = bytes.length - 2;
-    this.#sw = (bytes[count] << 8) | bytes[count + 1];
-    this.#received = count;
-    if (count > 0) this.#sink.write(bytes.subarray(0, count));
-  };
-
-  #chain(command: Uint8Array, length: number, sink: ByteSink, deadline: number): Promise<number> {
-    return this.withSink(sink, () => this.#fetch(command, length, deadline));
-  }
-
-  async #fetch(command: Uint8Array, length: number, deadline: number): Promise<number> {
-    // From here on an empty stack (docs/design.md §4).
-    await undefined;
-    const { quirks } = this.context;
-    const wantsLe = length > 5 && (command[1] === 0xa4 || (command[1] === 0xe2 && (command[2] & 0x80) !== 0));
-    let sw = await this.raw(command[0], command, length, quirks.leWithData && wantsLe ? 0 : -1, deadline);
-    if (sw >> 8 === 0x6c) sw = await this.raw(command[0], command, length, sw & 0xff, deadline);
-    this.#firstSw = sw;
-    for (let rounds = 0; sw >> 8 === 0x61; rounds++) {
-      if (rounds === MAX_ROUNDS)
-        throw new UiccError('malformed', 'the response does not end: 61xx again and again');
-      sw = await this.#getResponse(sw & 0xff, deadline);
-      if (sw >> 8 === 0x61 && this.#received === 0) {
-        throw new UiccError('malformed', `GET RESPONSE gives no data but status word ${swText(sw)} again`);
-      }
-    }
-    return sw;
-  }
-
-  /** @param le bytes that wait, 0 = 256 or more */
-  async #getResponse(le: number, deadline: number): Promise<number> {
-    const { maxResponse, quirks } = this.context;
-    const limit = maxResponse || quirks.maxResponse || 256;
-    const wanted = Math.min(le || 256, limit) & 0xff;
-    let sw = await this.#getResponseOnce(wanted, deadline);
-    if (sw === 0x6e00) {
-      this.#getResponseClass ^= 0x80;
-      sw = await this.#getResponseOnce(wanted, deadline);
-      // Neither will do: keep the regular one.
-      if (sw === 0x6e00) this.#getResponseClass = 0x00;
-    }
-    if (sw >> 8 === 0x6c) sw = await this.#getResponseOnce(sw & 0xff, deadline);
-    return sw;
-  }
-
-  #getResponseOnce(le: number, deadline: number): Promise<number> {
-    const command = this.#getResponseCommand;
-    command[1] = 0xc0;
-    return this.raw(this.#getResponseClass, command, 4, le, deadline);
-  }
-
-  /** ES10 says 6985 right after opening: TERMINAL CAPABILITY has not arrived (es10.md §1.6). */
-  async #capabilityAgain(): Promise<boolean> {
+  private conclude(sw: number): void {
     this.#fresh = false;
-    if (this.context.terminalCapability.length === 0) return false;
-    if (await this.sendCapability(COMBINED_CAPABILITY)) return true;
-    return this.sendCapability(this.context.terminalCapability);
-  }
-
-  #keepFci(bytes: Uint8Array): void {
-    const room = this.#fci.length - this.#fciLength;
-    const piece = bytes.length > room ? bytes.subarray(0, room) : bytes;
-    this.#fci.set(piece, this.#fciLength);
-    this.#fciLength += piece.length;
-  }
-
-  async #refused(): Promise<UiccError> {
-    const { cme, text } = this.refusal ?? { cme: -1, text: 'ERROR' };
-    if (meansLost(cme)) return this.#lost(text);
-    // A bare ERROR may mean anything: if the channel takes not even STATUS, it is gone.
-    if (!isBusy(cme)) {
-      const sw = await this.#status();
-      if (sw === REFUSED || CHANNEL_GONE.includes(sw)) return this.#lost(text);
+    if (CHANNEL_GONE.includes(sw)) this.fail(this.lost(`status word ${swText(sw)}`));
+    else if (sw !== REFUSED) this.finish(sw);
+    else {
+      const { cme, text } = this.result ?? { cme: -1, text: 'ERROR' };
+      if (meansLost(cme)) this.fail(this.lost(text));
+      else if (isBusy(cme)) this.fail(refused(text));
+      else {
+        // A bare ERROR may mean anything: if the channel takes not even STATUS, it is gone.
+        this.#refusal = text;
+        this.sendStatus(COMMAND_STATUS);
+      }
     }
-    return new UiccError('refused', `the modem refused the APDU: ${text}`);
   }
 
   /** A harmless command on our channel; what the card thinks of it does not matter. */
-  #status(): Promise<number> {
-    this.#statusCommand[0] = 0x80;
-    this.#statusCommand[1] = 0xf2;
-    return this.withSink(NOTHING, () => this.raw(0x80, this.#statusCommand, 4, 0, DEADLINE.query));
+  private sendStatus(step: number): void {
+    this.#step = step;
+    this.prepareOwn(STATUS);
+    this.sendRaw(0x80, 0, DEADLINE.query);
   }
 
-  #lost(what: string): UiccError {
+  private sendProbe(): void {
+    this.#step = PROBING;
+    const { length } = this.capability;
+    if (length === 0) this.prepareOwn(STATUS);
+    else this.prepare(this.capability, length);
+    this.sendBasic(0x80, DEADLINE.query);
+  }
+
+  private lost(what: string): UiccError {
     this.cardReset();
-    this.context.onLost?.();
+    this.context.simLost?.();
+    return this.lostError(what);
+  }
+
+  private lostError(what: string): UiccError {
     return new UiccError('channelLost', `the channel to the card is gone (${what}): call open() again`);
   }
+
+  // For the observer ------------------------------------------------------------------------------------------------
+
+  /** The command prepared is one that an observer is told of, with this class. */
+  protected record(cla: number): void {
+    this.#record = this.context.options.observe ? new ApduRecord(this.copyOfCommand(cla)) : undefined;
+  }
+
+  protected tellRecord(sw: number): void {
+    const { observe } = this.context.options;
+    if (observe) this.#record?.tell(observe, sw);
+    this.#record = undefined;
+  }
+}
+
+function refused(text: string): UiccError {
+  return new UiccError('refused', `the modem refused the APDU: ${text}`);
 }

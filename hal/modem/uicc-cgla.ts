@@ -1,158 +1,181 @@
 import { isSuccess, UiccError } from '../contracts/index.js';
-import { HexCommand } from './at-command.js';
 import { hexValue, MAX_HANDLE } from './at-parser.js';
+import { Form, isClosed } from './card-line.js';
 import { DEADLINE } from './deadlines.js';
-import { UiccBase, type UiccContext } from './uicc-base.js';
+import { UiccBase } from './uicc-base.js';
+import { Way } from './uicc-context.js';
 import { classByte } from './uicc-csim.js';
 import { REFUSED, selectError } from './uicc-error.js';
 
-const CGLA = { prefix: '+CGLA:' } as const;
-const CSIM = { prefix: '+CSIM:' } as const;
-const CCHO = { prefix: '+CCHO:', bare: 'handle' } as const;
 const STALE_SESSIONS = 4;
+/** INS, P1, P2 of MANAGE CHANNEL. */
+const MANAGE_CLOSE = 0x708000;
+
+// What the line that is out tries.
+const PLAIN = 0;
+/** Without channel bits, while nobody knows whether the modem wants them. */
+const WITHOUT_BITS = 1;
+const WITH_BITS = 2;
+/** The basic channel by AT+CSIM. */
+const BASIC = 3;
 
 /**
  * The card by AT+CCHO, AT+CGLA and AT+CCHC: the modem owns the channel and gives an opaque session handle, which is
- * kept as bytes and repeated as it came (at.md §3).
+ * repeated as it came (at.md §3).
  */
 export class CglaUicc extends UiccBase {
-  readonly #handle = new Uint8Array(MAX_HANDLE);
-  #handleLength = 0;
-  readonly #openCommand = new HexCommand();
-  readonly #csimCommand = new HexCommand();
   /** The modem wants the channel bits in CLA; undefined until learnt. */
   #claBits: boolean | undefined;
-  /** AT+CSIM works beside: only so TERMINAL CAPABILITY reaches the basic channel. */
-  #csimWorks: boolean | undefined;
-
-  constructor(context: UiccContext) {
-    super(context);
-    this.hex.expect = CGLA;
-    this.#openCommand.expect = CCHO;
-    this.#csimCommand.expect = CSIM;
-  }
+  #tries = PLAIN;
+  #isAgain = false;
+  #failed = false;
+  /** The session to close next: 0 = ours; above STALE_SESSIONS: channels. */
+  #stale = 0;
+  #baseClass = 0;
+  #lastLe = -1;
+  #lastDeadline = 0;
 
   /** The session handle as text, for logs; empty when none is open. */
   get session(): string {
-    return String.fromCharCode(...this.#handle.subarray(0, this.#handleLength));
+    return this.handle;
   }
 
-  /** Says whether AT+CSIM is worth trying for TERMINAL CAPABILITY. */
-  set csimWorks(works: boolean) {
-    this.#csimWorks = works;
+  protected override get way(): number {
+    return Way.cgla;
   }
 
-  protected override async openChannel(aid: ArrayLike<number>): Promise<void> {
+  protected override startChannel(aid: ArrayLike<number>, again: boolean): void {
     const { fixedSession } = this.context.quirks;
     if (fixedSession !== undefined) {
-      this.#keepHandle(fixedSession);
-      const sw = await this.select(aid);
-      if (sw !== REFUSED && isSuccess(sw)) return;
-      this.forgetChannel();
-      throw selectError(sw, this.refusal);
+      this.keepHandle(fixedSession);
+      this.select();
+      return;
     }
-    const { client } = this.context;
-    const send = () => {
-      this.own.set(aid);
-      this.#openCommand.begin('AT+CCHO="').payload(this.own, aid.length);
-      return client.commandWithBytes(this.#openCommand, DEADLINE.channel);
-    };
-    let result = await this.patiently(DEADLINE.simBusy, send);
-    if (!result.ok) {
+    this.#isAgain = again;
+    this.prepare(aid, aid.length);
+    this.sendLine(Form.ccho, aid[0], -1, DEADLINE.channel, DEADLINE.simBusy);
+  }
+
+  protected override channelAnswered(sw: number): void {
+    const text = this.result?.text ?? '';
+    if (sw === REFUSED) {
       // No such applet, or no free channel: only the second can be helped (at.md §3).
-      await this.cleanUp(true);
-      result = await this.patiently(DEADLINE.simBusy, send);
-    }
-    if (!result.ok) throw new UiccError('noChannel', `AT+CCHO: the modem answers ${result.text}`);
-    if (!this.#keepHandle(result.text)) {
-      throw new UiccError('malformed', `AT+CCHO: no session handle in "${result.text}"`);
-    }
+      if (!this.#isAgain) this.cleanAndRetry();
+      else this.openFailed(new UiccError('noChannel', `AT+CCHO: the modem answers ${text}`));
+    } else if (this.keepHandle(text)) this.opened();
+    else this.openFailed(new UiccError('malformed', `AT+CCHO: no session handle in "${text}"`));
   }
 
-  protected override async closeChannel(): Promise<void> {
-    if (this.context.quirks.fixedSession !== undefined || this.#handleLength === 0) return;
-    await this.context.client.command(`AT+CCHC=${this.session}`, DEADLINE.channel);
+  protected override channelFailed(error: unknown): void {
+    this.openFailed(error);
   }
 
-  protected override async closeStale(failed: boolean): Promise<void> {
-    if (this.context.quirks.fixedSession !== undefined) return;
-    const { client } = this.context;
-    const close = (session: string | number) =>
-      this.patiently(0, () => client.command(`AT+CCHC=${session}`, DEADLINE.channel));
-    if (this.#handleLength > 0) await close(this.session);
-    this.#handleLength = 0;
-    for (let session = 1; session <= STALE_SESSIONS; session++) await close(session);
-    if (!failed || !this.#csimWorks) return;
+  protected override selected(sw: number): void {
+    if (sw !== REFUSED && isSuccess(sw)) {
+      this.opened();
+      return;
+    }
+    this.forgetChannel();
+    this.openFailed(selectError(sw, this.result));
+  }
+
+  protected override sendClose(): boolean {
+    if (this.context.quirks.fixedSession !== undefined || this.handle === '') return false;
+    this.sendLine(Form.cchc, 0, -1, DEADLINE.channel, 0);
+    return true;
+  }
+
+  protected override startCleaning(failed: boolean): void {
+    this.#failed = failed;
+    this.#stale = this.handle === '' ? 1 : 0;
+  }
+
+  protected override sendNextClose(): boolean {
+    if (this.context.quirks.fixedSession !== undefined) return false;
+    const stale = this.#stale++;
+    if (stale <= STALE_SESSIONS) {
+      if (stale > 0) this.handle = String(stale);
+      return this.sendClose();
+    }
+    this.handle = '';
+    const channel = stale - STALE_SESSIONS;
+    if (!this.#failed || !this.context.csimWorks || channel >= STALE_SESSIONS) return false;
     // Handles that cannot be guessed: the channels behind them can.
-    for (let channel = 1; channel < STALE_SESSIONS; channel++) {
-      this.own.set([0x00, 0x70, 0x80, channel]);
-      await this.rawBasic(this.own, 4, DEADLINE.apdu);
-    }
+    this.prepareOwn(MANAGE_CLOSE | channel);
+    this.sendBasic(0, DEADLINE.apdu);
+    return true;
   }
 
   protected override forgetChannel(): void {
-    this.#handleLength = 0;
+    this.handle = '';
   }
 
-  protected override async raw(
-    cla: number,
-    command: Uint8Array,
-    length: number,
-    le: number,
-    deadline: number,
-  ): Promise<number> {
+  protected override sendRaw(cla: number, le: number, deadline: number): void {
     const bits = this.#claBits ?? this.context.quirks.cglaClaBits;
-    const channel = this.#channelNumber();
-    const withBits = bits === true && channel > 0;
-    const sw = await this.#send(withBits ? classByte(cla, channel) : cla, command, length, le, deadline);
-    if (sw === REFUSED || bits !== undefined) return sw;
-    if (sw !== 0x6881 && sw !== 0x6e00) {
-      this.#claBits = false;
-      return sw;
-    }
-    if (channel === 0) return sw;
-    const again = await this.#send(classByte(cla, channel), command, length, le, deadline);
-    if (again !== REFUSED && again !== 0x6881 && again !== 0x6e00) this.#claBits = true;
-    return again;
+    this.#baseClass = cla;
+    this.#lastLe = le;
+    this.#lastDeadline = deadline;
+    this.#tries = bits === undefined ? WITHOUT_BITS : PLAIN;
+    const channel = this.channelNumber();
+    this.sendLine(Form.cgla, bits && channel > 0 ? classByte(cla, channel) : cla, le, deadline);
   }
 
-  protected override async rawBasic(command: Uint8Array, length: number, deadline: number): Promise<number> {
-    if (this.#csimWorks !== false) {
-      const hex = this.#csimCommand;
-      hex
-        .begin('AT+CSIM=')
-        .decimal(2 * length)
-        .text(',"')
-        .payload(command, length);
-      const patience = this.#csimWorks === undefined ? DEADLINE.query : deadline;
-      try {
-        const sw = await this.line(patience, hex);
-        this.#csimWorks = sw !== REFUSED;
-        if (this.#csimWorks) return sw;
-      } catch (error) {
-        if (!(error instanceof UiccError) || error.code === 'closed') throw error;
-        this.#csimWorks = false;
+  protected override sendBasic(cla: number, deadline: number): void {
+    const { csimWorks } = this.context;
+    this.#baseClass = cla;
+    this.#lastDeadline = deadline;
+    if (csimWorks === false) {
+      this.sendBasicInSession();
+      return;
+    }
+    this.#tries = BASIC;
+    this.sendLine(Form.csim, cla, -1, csimWorks === undefined ? DEADLINE.query : deadline);
+  }
+
+  protected override answered(sw: number): void {
+    const tried = this.#tries;
+    this.#tries = PLAIN;
+    const isRefused = sw === 0x6881 || sw === 0x6e00;
+    if (tried === BASIC) {
+      this.context.csimWorks = sw !== REFUSED;
+      if (sw === REFUSED) {
+        this.sendBasicInSession();
+        return;
       }
-    }
-    // The session's channel is the second best place, and only there once it is open.
-    if (this.#handleLength === 0) return REFUSED;
-    return this.#send(command[0], command, length, -1, deadline);
+    } else if (tried === WITHOUT_BITS && sw !== REFUSED) {
+      const channel = this.channelNumber();
+      if (!isRefused) this.#claBits = false;
+      else if (channel > 0) {
+        this.#tries = WITH_BITS;
+        this.sendLine(Form.cgla, classByte(this.#baseClass, channel), this.#lastLe, this.#lastDeadline);
+        return;
+      }
+    } else if (tried === WITH_BITS && sw !== REFUSED && !isRefused) this.#claBits = true;
+    super.answered(sw);
   }
 
-  #send(cla: number, command: Uint8Array, length: number, le: number, deadline: number): Promise<number> {
-    const characters = 2 * (length + (le >= 0 ? 1 : 0));
-    const { hex } = this;
-    hex.begin('AT+CGLA=').bytes(this.#handle, this.#handleLength).text(',').decimal(characters).text(',"');
-    hex.payload(command, length, cla, le);
-    return this.line(deadline);
+  protected override failed(error: unknown): void {
+    const tried = this.#tries;
+    this.#tries = PLAIN;
+    if (tried === BASIC && !isClosed(error)) {
+      this.context.csimWorks = false;
+      this.sendBasicInSession();
+    } else super.failed(error);
+  }
+
+  /** The session's channel is the second best place, and only there once it is open. */
+  private sendBasicInSession(): void {
+    if (this.handle === '') super.answered(REFUSED);
+    else this.sendLine(Form.cgla, this.#baseClass, -1, this.#lastDeadline);
   }
 
   /** The handle as a channel number 1…19, or 0 when it is anything else. */
-  #channelNumber(): number {
-    if (this.#handleLength === 0 || this.#handleLength > 2) return 0;
+  private channelNumber(): number {
+    const { handle } = this;
+    if (handle.length > 2) return 0;
     let number = 0;
-    for (let i = 0; i < this.#handleLength; i++) {
-      const digit = this.#handle[i] - 0x30;
+    for (let i = 0; i < handle.length; i++) {
+      const digit = handle.charCodeAt(i) - 0x30;
       if (digit < 0 || digit > 9) return 0;
       number = number * 10 + digit;
     }
@@ -160,14 +183,12 @@ export class CglaUicc extends UiccBase {
   }
 
   /** Takes the handle out of `+CCHO: 1`, `+CCHO: "1"`, or the bare handle. */
-  #keepHandle(answer: string): boolean {
-    let i = answer.indexOf(':') + 1;
-    while (i < answer.length && (answer[i] === ' ' || answer[i] === '"')) i++;
-    let length = 0;
-    while (i < answer.length && length < MAX_HANDLE && hexValue(answer.charCodeAt(i)) >= 0) {
-      this.#handle[length++] = answer.charCodeAt(i++);
-    }
-    this.#handleLength = length;
-    return length > 0;
+  private keepHandle(answer: string): boolean {
+    let start = answer.indexOf(':') + 1;
+    while (start < answer.length && (answer[start] === ' ' || answer[start] === '"')) start++;
+    let end = start;
+    while (end < answer.length && end - start < MAX_HANDLE && hexValue(answer.charCodeAt(end)) >= 0) end++;
+    this.handle = answer.slice(start, end);
+    return end > start;
   }
 }

@@ -1,136 +1,161 @@
-import { type ByteSink, isSuccess, UiccError } from '../contracts/index.js';
+import { isSuccess, UiccError } from '../contracts/index.js';
+import { Form } from './card-line.js';
 import { DEADLINE } from './deadlines.js';
-import { UiccBase, type UiccContext } from './uicc-base.js';
+import { UiccBase } from './uicc-base.js';
+import { Way } from './uicc-context.js';
 import { REFUSED, selectError, swText } from './uicc-error.js';
 
-const CSIM = { prefix: '+CSIM:' } as const;
-const NONE = -1;
+const NO_CHANNEL = -1;
 const STALE_CHANNELS = 3;
+/** INS, P1, P2 of MANAGE CHANNEL. */
+const MANAGE_OPEN = 0x700000;
+const MANAGE_CLOSE = 0x708000;
+
+// Parts of opening a channel.
+const OPENING = 0;
+const OPENING_SIZED = 1;
+const SELECTING = 2;
+const GIVING_UP = 3;
 
 /** The card by AT+CSIM: logical channel and class byte are ours (at.md §2, es10.md §1.1). */
 export class CsimUicc extends UiccBase {
-  #channel = NONE;
-
-  constructor(context: UiccContext) {
-    super(context);
-    this.hex.expect = CSIM;
-  }
+  #channel = NO_CHANNEL;
+  #part = OPENING;
+  /** Opening has failed once, and stale channels have been closed since. */
+  #isAgain = false;
+  /** The stale channel to close next; 0 = the one that was ours. */
+  #stale = 0;
+  /** MANAGE CHANNEL went out with Le. */
+  #isSized = false;
+  /** Why the channel is given up. */
+  #error: unknown;
 
   /** Number of the logical channel, -1 when none is open. */
   get channel(): number {
     return this.#channel;
   }
 
-  /** True when the modem passes an APDU to the card: asks with a real one, TERMINAL CAPABILITY. */
-  async probe(): Promise<boolean> {
-    this.own.set(this.context.terminalCapability.length > 0 ? this.context.terminalCapability : STATUS);
-    const length = this.context.terminalCapability.length || STATUS.length;
-    return (await this.rawBasic(this.own, length, DEADLINE.query)) !== REFUSED;
+  protected override get way(): number {
+    return Way.csim;
   }
 
-  protected override async openChannel(aid: ArrayLike<number>): Promise<void> {
-    if (this.context.quirks.basicChannel) this.#channel = 0;
-    else {
-      let sw = await this.#manageOpen();
-      if (sw === 0x6a81 || sw === 0x6881 || (sw === REFUSED && this.refusal?.cme === 13)) {
-        await this.cleanUp(true);
-        sw = await this.#manageOpen();
-      }
-      if (sw === REFUSED) {
-        throw new UiccError('noChannel', `MANAGE CHANNEL: the modem answers ${this.refusal?.text}`);
-      }
-      if (!isSuccess(sw)) throw new UiccError('noChannel', `MANAGE CHANNEL: status word ${swText(sw)}`);
-      if (this.#channel < 1 || this.#channel > 19) {
-        this.#channel = NONE;
-        throw new UiccError('malformed', 'MANAGE CHANNEL gave no channel number from 1 to 19');
-      }
+  protected override startChannel(_aid: ArrayLike<number>, again: boolean): void {
+    this.#isAgain = again;
+    if (this.context.quirks.basicChannel) {
+      this.#channel = 0;
+      this.selectOnChannel();
+      return;
     }
-    let sw: number;
-    try {
-      sw = await this.select(aid);
-    } catch (error) {
-      await this.#giveUp();
-      throw error;
-    }
-    if (sw !== REFUSED && isSuccess(sw)) return;
-    const error = selectError(sw, this.refusal);
-    await this.#giveUp();
-    throw error;
+    this.#channel = NO_CHANNEL;
+    this.#part = OPENING;
+    this.prepareOwn(MANAGE_OPEN);
+    this.record(0);
+    this.sendLine(Form.csim, 0, 1, DEADLINE.simBusy);
   }
 
-  protected override async closeChannel(): Promise<void> {
-    if (this.#channel > 0) await this.#manageClose(this.#channel);
+  protected override channelData(bytes: Uint8Array): void {
+    this.#channel = bytes[0];
   }
 
-  protected override async closeStale(): Promise<void> {
-    if (this.context.quirks.basicChannel) return;
-    if (this.#channel > STALE_CHANNELS) await this.#manageClose(this.#channel);
-    for (let channel = 1; channel <= STALE_CHANNELS; channel++) await this.#manageClose(channel);
-    this.#channel = NONE;
+  protected override channelAnswered(sw: number): void {
+    if (this.#part === GIVING_UP) {
+      if (!this.closeAnswered(sw)) this.givenUp();
+    } else if (this.#part === OPENING && sw >> 8 === 0x6c) {
+      this.#part = OPENING_SIZED;
+      this.sendAgain(sw & 0xff, DEADLINE.apdu);
+    } else this.managed(sw);
   }
 
-  protected override forgetChannel(): void {
-    this.#channel = NONE;
+  protected override channelFailed(error: unknown): void {
+    if (this.#part === SELECTING) this.giveUp(error);
+    else if (this.#part === GIVING_UP) this.givenUp();
+    else this.openFailed(error);
   }
 
-  protected override raw(
-    cla: number,
-    command: Uint8Array,
-    length: number,
-    le: number,
-    deadline: number,
-  ): Promise<number> {
-    return this.#send(classByte(cla, Math.max(0, this.#channel)), command, length, le, deadline);
+  protected override selected(sw: number): void {
+    if (sw !== REFUSED && isSuccess(sw)) this.opened();
+    else this.giveUp(selectError(sw, this.result));
   }
 
-  protected override rawBasic(command: Uint8Array, length: number, deadline: number): Promise<number> {
-    return this.#send(command[0], command, length, -1, deadline);
-  }
-
-  #send(cla: number, command: Uint8Array, length: number, le: number, deadline: number): Promise<number> {
-    const characters = 2 * (length + (le >= 0 ? 1 : 0));
-    this.hex.begin('AT+CSIM=').decimal(characters).text(',"').payload(command, length, cla, le);
-    return this.line(deadline);
-  }
-
-  async #manageOpen(): Promise<number> {
-    this.#channel = NONE;
-    const number: ByteSink = {
-      write: (bytes) => {
-        this.#channel = bytes[0];
-      },
-    };
-    this.own.set(MANAGE_OPEN);
-    const sw = await this.withSink(number, async () => {
-      const first = await this.#send(0, this.own, 4, 1, DEADLINE.simBusy);
-      return first >> 8 === 0x6c ? this.#send(0, this.own, 4, first & 0xff, DEADLINE.apdu) : first;
-    });
-    this.observed(this.own, 4, this.#channel < 0 ? [] : [this.#channel], sw);
-    return sw;
+  protected override sendClose(): boolean {
+    if (this.#channel <= 0) return false;
+    this.sendCloseOf(this.#channel);
+    return true;
   }
 
   /** 4 bytes, and 5 on 6700 (open-questions Q24). */
-  async #manageClose(channel: number): Promise<void> {
-    this.own.set(MANAGE_OPEN);
-    this.own[2] = 0x80;
-    this.own[3] = channel;
-    let sw = await this.#send(0, this.own, 4, -1, DEADLINE.apdu);
-    if (sw === 0x6700) sw = await this.#send(0, this.own, 4, 0, DEADLINE.apdu);
-    this.observed(this.own, 4, [], sw);
+  protected override closeAnswered(sw: number): boolean {
+    if (sw === 0x6700 && !this.#isSized) {
+      this.#isSized = true;
+      this.sendAgain(0);
+      return true;
+    }
+    this.tellRecord(sw);
+    return false;
   }
 
-  async #giveUp(): Promise<void> {
-    try {
-      await this.closeChannel();
-    } catch {
-      // The error that led here is the one to report.
-    }
-    this.#channel = NONE;
+  protected override startCleaning(): void {
+    this.#stale = this.#channel > STALE_CHANNELS ? 0 : 1;
+  }
+
+  protected override sendNextClose(): boolean {
+    if (this.context.quirks.basicChannel || this.#stale > STALE_CHANNELS) return false;
+    this.sendCloseOf(this.#stale || this.#channel);
+    this.#stale++;
+    return true;
+  }
+
+  protected override forgetChannel(): void {
+    this.#channel = NO_CHANNEL;
+  }
+
+  protected override sendRaw(cla: number, le: number, deadline: number): void {
+    this.sendLine(Form.csim, classByte(cla, Math.max(0, this.#channel)), le, deadline);
+  }
+
+  protected override sendBasic(cla: number, deadline: number): void {
+    this.sendLine(Form.csim, cla, -1, deadline);
+  }
+
+  private managed(sw: number): void {
+    this.tellRecord(sw);
+    const isFull = sw === 0x6a81 || sw === 0x6881 || (sw === REFUSED && this.result?.cme === 13);
+    if (isFull && !this.#isAgain) this.cleanAndRetry();
+    else if (sw === REFUSED) {
+      this.openFailed(new UiccError('noChannel', `MANAGE CHANNEL: the modem answers ${this.result?.text}`));
+    } else if (!isSuccess(sw)) {
+      this.openFailed(new UiccError('noChannel', `MANAGE CHANNEL: status word ${swText(sw)}`));
+    } else if (this.#channel < 1 || this.#channel > 19) {
+      this.#channel = NO_CHANNEL;
+      this.openFailed(new UiccError('malformed', 'MANAGE CHANNEL gave no channel number from 1 to 19'));
+    } else this.selectOnChannel();
+  }
+
+  private selectOnChannel(): void {
+    this.#part = SELECTING;
+    this.select();
+  }
+
+  private sendCloseOf(channel: number): void {
+    this.#isSized = false;
+    this.prepareOwn(MANAGE_CLOSE | channel);
+    this.record(0);
+    this.sendLine(Form.csim, 0, -1, DEADLINE.apdu);
+  }
+
+  private giveUp(error: unknown): void {
+    this.#part = GIVING_UP;
+    this.#error = error;
+    if (!this.sendClose()) this.givenUp();
+  }
+
+  private givenUp(): void {
+    const error = this.#error;
+    this.#error = undefined;
+    this.#channel = NO_CHANNEL;
+    this.openFailed(error);
   }
 }
-
-const MANAGE_OPEN = [0x00, 0x70, 0x00, 0x00] as const;
-const STATUS = [0x80, 0xf2, 0x00, 0x00] as const;
 
 /** Class byte for a logical channel: `0n`/`8n` for 0–3, `40+`/`C0+` for 4–19 (es10.md §1.1). */
 export function classByte(base: number, channel: number): number {

@@ -1,41 +1,68 @@
 import { describe, expect, it } from 'vitest';
 import type { HalEvent } from '../../hal/contracts/index.js';
-import { AtClient, type AtClientOptions } from '../../hal/modem/at-client.js';
-import { HexCommand } from '../../hal/modem/at-command.js';
+import { AtClient, type AtClientOptions, type AtListener } from '../../hal/modem/at-client.js';
+import type { AtCommand, AtResult } from '../../hal/modem/at-command.js';
 import { VirtualClock } from '../../host-sim/clock.js';
 import { lines, ScriptedSerial, type ScriptOptions } from './scripted-serial.js';
 
 function setUp(
   answer: ScriptOptions['answer'],
   script: Partial<ScriptOptions> = {},
-  options: Partial<AtClientOptions> = {},
+  options: Partial<AtClientOptions> & AtListener = {},
 ) {
   const clock = new VirtualClock();
   const serial = new ScriptedSerial({ clock, answer, ...script });
   const unsolicited: string[] = [];
-  const client = new AtClient({
-    serial: serial.configuration,
-    timer: clock,
-    time: clock,
-    onUnsolicited: (line) => unsolicited.push(Buffer.from(line).toString('latin1')),
-    ...options,
-  });
+  const client = new AtClient(
+    { serial: serial.configuration, timer: clock, time: clock, ...options },
+    {
+      onUnsolicited: (line) => unsolicited.push(Buffer.from(line).toString('latin1')),
+      onLost: options.onLost,
+    },
+  );
   client.open();
   return { clock, serial, client, unsolicited };
 }
 
-function csim(apdu: string): HexCommand {
-  const bytes = Uint8Array.from(Buffer.from(apdu, 'hex'));
-  const hex = new HexCommand();
-  hex.expect = { prefix: '+CSIM:' };
-  return hex.begin('AT+CSIM=').decimal(apdu.length).text(',"').payload(bytes, bytes.length);
-}
+/** An APDU by AT+CSIM, with all the hex made at once. */
+class Csim implements AtCommand {
+  readonly text = '';
+  readonly expect = { prefix: '+CSIM:' };
+  readonly answersInHex = true;
+  readonly received: string[] = [];
+  readonly #line: string;
+  #settle: { resolve: (result: AtResult) => void; reject: (error: unknown) => void } | undefined;
 
-class Received {
-  text: string[] = [];
-  readonly take = (bytes: Uint8Array) => {
-    this.text.push(Buffer.from(bytes).toString('hex'));
-  };
+  constructor(
+    apdu: string,
+    readonly deadline: number,
+  ) {
+    this.#line = `AT+CSIM=${apdu.length},"${apdu}"\r`;
+  }
+
+  get size(): number {
+    return this.#line.length;
+  }
+
+  at(i: number): number {
+    return this.#line.charCodeAt(i);
+  }
+
+  receive(bytes: Uint8Array, start: number, count: number): void {
+    this.received.push(Buffer.from(bytes.subarray(start, start + count)).toString('hex'));
+  }
+
+  done(result: AtResult | undefined, error?: unknown): void {
+    if (result) this.#settle?.resolve(result);
+    else this.#settle?.reject(error);
+  }
+
+  send(client: AtClient): Promise<AtResult> {
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      client.send(this);
+    });
+  }
 }
 
 const QUERY = 3_000;
@@ -104,19 +131,19 @@ describe('AtClient', () => {
       const { clock, serial, client } = setUp((line) => `${line}\r${lines('+CSIM: 4,"9000"', 'OK')}`, {
         room,
       });
-      const received = new Received();
-      await clock.run(client.exchange(csim(long), received.take, 10_000));
+      const command = new Csim(long, 10_000);
+      await clock.run(command.send(client));
       expect(serial.received).toEqual([`AT+CSIM=522,"${long}"`]);
-      expect(received.text).toEqual(['9000']);
+      expect(command.received).toEqual(['9000']);
     }
   });
 
   it('delivers the longest answer through one small buffer', async () => {
     const data = 'C3'.repeat(256);
     const { clock, client } = setUp(() => lines(`+CSIM: 516,"${data}9000"`, 'OK'), { slices: [13] });
-    const received = new Received();
-    await clock.run(client.exchange(csim('00C0000000'), received.take, 10_000));
-    expect(received.text).toEqual([`${data.toLowerCase()}9000`]);
+    const command = new Csim('00C0000000', 10_000);
+    await clock.run(command.send(client));
+    expect(command.received).toEqual([`${data.toLowerCase()}9000`]);
   });
 
   it.each([
@@ -132,7 +159,7 @@ describe('AtClient', () => {
       first = false;
       return text;
     });
-    const exchange = client.exchange(csim('00C0000000'), new Received().take, 10_000);
+    const exchange = new Csim('00C0000000', 10_000).send(client);
     await expect(clock.run(exchange)).rejects.toMatchObject({
       code: 'malformed',
       message: expect.stringContaining(message),
@@ -142,13 +169,11 @@ describe('AtClient', () => {
 
   it('passes on what the receiver throws, after the final result', async () => {
     const { clock, client } = setUp((line) => (line === 'AT' ? lines('OK') : lines('+CSIM: 4,"9000"', 'OK')));
-    const exchange = client.exchange(
-      csim('00C0000000'),
-      () => {
-        throw new RangeError('full');
-      },
-      10_000,
-    );
+    const command = new Csim('00C0000000', 10_000);
+    command.receive = () => {
+      throw new RangeError('full');
+    };
+    const exchange = command.send(client);
     await expect(clock.run(exchange)).rejects.toThrow('full');
     expect((await clock.run(client.command('AT', QUERY))).ok).toBe(true);
   });
@@ -192,24 +217,24 @@ describe('AtClient', () => {
           }
           return lines('+CSIM: 8,"22229000"', 'OK');
         });
-        const slow = new Received();
-        await expect(clock.run(client.exchange(csim('AAAA'), slow.take, 10_000))).rejects.toMatchObject({
+        const slow = new Csim('AAAA', 10_000);
+        await expect(clock.run(slow.send(client))).rejects.toMatchObject({
           code: 'timeout',
         });
         // While the modem is still busy every further command fails without being sent.
         for (let attempt = 0; ; attempt++) {
-          const next = new Received();
+          const next = new Csim('BBBB', 10_000);
           try {
-            await clock.run(client.exchange(csim('BBBB'), next.take, 10_000));
+            await clock.run(next.send(client));
           } catch (error) {
             expect(error).toMatchObject({ code: 'timeout' });
             expect(attempt).toBeLessThan(20);
             continue;
           }
-          expect(next.text).toEqual(['22229000']);
+          expect(next.received).toEqual(['22229000']);
           break;
         }
-        expect(slow.text).toEqual([]);
+        expect(slow.received).toEqual([]);
         expect(unsolicited.filter((line) => line.includes('2222'))).toEqual([]);
         expect(serial.received.filter((line) => line.includes('BBBB')).length).toBe(1);
       },
@@ -346,7 +371,7 @@ describe('AtClient', () => {
       {},
       { observe },
     );
-    await clock.run(client.exchange(csim('80AA0000'), new Received().take, 1_000));
+    await clock.run(new Csim('80AA0000', 1_000).send(client));
     expect(events).toEqual([
       'tx command AT+CSIM=8,"80AA0000"',
       'rx echo AT+CSIM=8,"80AA0000"',

@@ -40,7 +40,8 @@ function linesOf(
   };
   for (let n = 0; until < bytes.length; n++) {
     until = Math.min(bytes.length, until + sizes[n % sizes.length]);
-    buffer.fill(port, (start, end) => lines.push(asText(buffer.bytes, start, end)));
+    while (buffer.fill(port))
+      while (buffer.next()) lines.push(asText(buffer.bytes, buffer.start, buffer.end));
   }
   return { lines, buffer };
 }

@@ -2,8 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { HalEvent, Uicc } from '../../hal/contracts/index.js';
 import { AtClient } from '../../hal/modem/at-client.js';
 import { GENERIC, type Quirks } from '../../hal/modem/quirks.js';
-import { COMBINED_CAPABILITY, TERMINAL_CAPABILITY, type UiccContext } from '../../hal/modem/uicc-base.js';
 import { CglaUicc } from '../../hal/modem/uicc-cgla.js';
+import {
+  COMBINED_CAPABILITY,
+  TERMINAL_CAPABILITY,
+  type UiccContext,
+  type UiccOptions,
+} from '../../hal/modem/uicc-context.js';
 import { CsimUicc } from '../../hal/modem/uicc-csim.js';
 import { VirtualClock } from '../../host-sim/clock.js';
 import { lines, ScriptedSerial } from './scripted-serial.js';
@@ -44,7 +49,7 @@ type Answer = (apdu: string, line: string) => string | undefined;
 function bench(
   access: 'csim' | 'cgla',
   apdu: Answer,
-  options: Partial<UiccContext> & {
+  options: Partial<UiccOptions> & {
     quirks?: Quirks;
     slices?: number[];
     room?: number;
@@ -76,14 +81,14 @@ function bench(
   const self = { lost: 0 };
   const context: UiccContext = {
     client,
-    timer: clock,
-    time: clock,
-    quirks: GENERIC,
-    maxResponse: 0,
-    terminalCapability: TERMINAL_CAPABILITY,
-    ...options,
-    observe: options.observed ? (event) => events.push(event) : undefined,
-    onLost: () => {
+    quirks: options.quirks ?? GENERIC,
+    options: {
+      ...options,
+      timer: clock,
+      time: clock,
+      observe: options.observed ? (event) => events.push(event) : undefined,
+    },
+    simLost: () => {
       self.lost++;
     },
   };
