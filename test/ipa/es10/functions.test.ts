@@ -385,7 +385,7 @@ describe('hostile cards', () => {
   const requestTag = (request: Uint8Array) => (request[0] << 8) | request[1];
 
   it('every function of ipa/es10 is tried', () => {
-    const tried = new Set([...names, 'readCapabilities', 'readPackageResult', 'supports']);
+    const tried = new Set([...names, 'BppSegmenter', 'readCapabilities', 'readPackageResult', 'supports']);
     const exported = Object.entries(es10).filter(
       ([name, value]) => typeof value === 'function' && name !== 'Es10',
     );
