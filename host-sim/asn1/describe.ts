@@ -57,6 +57,7 @@ const es10Messages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> = 
   0xbf32: [es10.DisableProfileRequest, es10.DisableProfileResponse],
   0xbf33: [es10.DeleteProfileRequest, es10.DeleteProfileResponse],
   0xbf38: [rsp.AuthenticateServerRequest, rsp.AuthenticateServerResponse],
+  0xbf34: [es10.EuiccMemoryResetRequest22, es10.EuiccMemoryResetResponse22],
   0xbf3c: [es10.EuiccConfiguredAddressesRequest, es10.EuiccConfiguredAddressesResponse],
   0xbf3e: [es10.GetEuiccDataRequest, es10.GetEuiccDataResponse],
   0xbf3f: [es10.SetDefaultDpAddressRequest22, es10.SetDefaultDpAddressResponse22],
@@ -73,6 +74,7 @@ const es10Messages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> = 
   0xbf5c: [iot.DisableEmergencyProfileRequest, iot.DisableEmergencyProfileResponse],
   0xbf5d: [iot.ExecuteFallbackMechanismRequest, iot.ExecuteFallbackMechanismResponse],
   0xbf5e: [iot.ReturnFromFallbackRequest, iot.ReturnFromFallbackResponse],
+  0xbf5f: [iot.GetConnectivityParametersRequest, iot.GetConnectivityParametersResponse],
   0xbf64: [iot.EuiccMemoryResetRequest, iot.EuiccMemoryResetResponse],
   0xbf65: [es10.SetDefaultDpAddressRequest, es10.SetDefaultDpAddressResponse],
 };
@@ -80,12 +82,10 @@ const es10Messages: Readonly<Record<number, readonly [AnySchema, AnySchema]>> = 
 /** Functions that are known by name only. */
 const otherNames: Readonly<Record<number, string>> = {
   0xbf23: 'InitialiseSecureChannel',
-  0xbf34: 'EuiccMemoryReset',
   0xbf35: 'LoadCRL',
   0xbf36: 'BoundProfilePackage',
   0xbf37: 'ProfileInstallationResult',
   0xbf42: 'IpaeActivation',
-  0xbf5f: 'GetConnectivityParameters',
 };
 
 /** First tag, as far as it is there; 0 for nothing. */

@@ -6,6 +6,7 @@ import {
   NotificationMetadata,
   PendingNotification,
   SeqNumber,
+  Version,
 } from './messages-common.js';
 import { EuiccPackageResult, ProfilePolicyAuthorisationRule } from './messages-package.js';
 import { okOrUndefined, request, result } from './messages-shapes.js';
@@ -135,6 +136,28 @@ export const DeleteProfileRequest = message(
 );
 export const DeleteProfileResponse = result('DeleteProfileResponse', 0xbf33, 'SGP.22 §5.7.18', switchNames);
 
+export const EuiccMemoryResetRequest22 = message(
+  'EuiccMemoryResetRequest',
+  0xbf34,
+  'SGP.22 §5.7.19',
+  seq('EuiccMemoryResetRequest', {
+    resetOptions: {
+      tag: 0x82,
+      type: bits('resetOptions', [
+        'deleteOperationalProfiles',
+        'deleteFieldLoadedTestProfiles',
+        'resetDefaultSmdpAddress',
+      ]),
+    },
+  }),
+);
+export const EuiccMemoryResetResponse22 = result('EuiccMemoryResetResponse', 0xbf34, 'SGP.22 §5.7.19', {
+  0: 'ok',
+  1: 'nothingToDelete',
+  5: 'catBusy',
+  127: 'undefinedError',
+});
+
 export const EuiccConfiguredAddressesRequest = request(
   'EuiccConfiguredAddressesRequest',
   0xbf3c,
@@ -205,6 +228,11 @@ export const IsdrFci = seq(
     proprietaryData: {
       tag: 0xa5,
       type: seq('proprietaryData', { maxCommandLength: { tag: 0x9f65, type: octets('maxCommandLength') } }),
+    },
+    isdrProprietaryApplicationTemplate: {
+      tag: 0xe0,
+      type: seq('ISDRProprietaryApplicationTemplate', { svn: { tag: 0x82, type: Version } }),
+      optional: true,
     },
     isdrProprietaryApplicationTemplateIoT: {
       tag: 0xe1,

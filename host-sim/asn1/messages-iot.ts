@@ -6,9 +6,9 @@ import {
   KeyIdentifier,
 } from './messages-common.js';
 import { AddEimCodes, EuiccPackageResult, ImmediateEnableConfiguration } from './messages-package.js';
-import { refresh, result } from './messages-shapes.js';
+import { refresh, request, result } from './messages-shapes.js';
 import { choice, type Infer, listOf, message, seq } from './schema.js';
-import { bits, code, nul } from './types.js';
+import { bits, code, nul, octets } from './types.js';
 
 // ES10b functions that SGP.32 adds (§5.9), except LoadEuiccPackage (messages-package.ts).
 
@@ -164,6 +164,30 @@ export const ReturnFromFallbackResponse = switchResult(
     6: 'fallbackNotAvailable',
     7: 'commandError',
   },
+);
+
+export const GetConnectivityParametersRequest = request(
+  'GetConnectivityParametersRequest',
+  0xbf5f,
+  'SGP.32 §5.9.24',
+);
+/** httpParams serve CoAP too; their content is a row of comprehension TLVs of TS 102 223 (Q62). */
+export const GetConnectivityParametersResponse = message(
+  'GetConnectivityParametersResponse',
+  0xbf5f,
+  'SGP.32 §5.9.24',
+  choice('GetConnectivityParametersResponse', {
+    connectivityParameters: {
+      tag: 0xa0,
+      type: seq('connectivityParameters', {
+        httpParams: { tag: 0x81, type: octets('httpParams'), optional: true },
+      }),
+    },
+    connectivityParametersError: {
+      tag: 0x81,
+      type: code('connectivityParametersError', { 1: 'parametersNotAvailable', 127: 'undefinedError' }),
+    },
+  }),
 );
 
 export const EuiccMemoryResetRequest = message(

@@ -68,6 +68,7 @@ export function simulateModem(options: SimulatedCardAndModem): {
   const { clock, random, trace } = options;
   const euicc = new VirtualEuicc({
     credentials: options.pki.euicc,
+    ciCertificates: options.pki.ciCertificates,
     store: options.store,
     clock,
     random,

@@ -4,10 +4,17 @@ import type { EuiccCredentials } from '../pki/types.js';
 import type { RspSession } from './session.js';
 import type { EuiccState } from './state.js';
 
+/**
+ * What an IPA may meet: an eUICC of SGP.32, of SGP.22 (ES10c, no eIM functions), of SGP.02 (its ISD-R listens to its
+ * SM-SR only), or a card without any ISD-R.
+ */
+export type CardKind = 'iot' | 'consumer' | 'm2m' | 'none';
+
 /** What the card is, fixed for its life. */
 export interface EuiccProperties {
+  kind: CardKind;
   credentials: EuiccCredentials;
-  /** ES10c (BF29, BF31–BF33) is offered. */
+  /** ES10c (BF29, BF31–BF34) is offered. */
   es10c: boolean;
   fallbackSupported: boolean;
   ecallSupported: boolean;

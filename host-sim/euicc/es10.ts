@@ -2,9 +2,11 @@ import { Asn1Error, firstTag } from '../asn1/index.js';
 import { authenticateServer, cancelSession, getEuiccChallenge, prepareDownload } from './authentication.js';
 import type { Command } from './context.js';
 import { addInitialEim, getEimConfigurationData } from './eco.js';
+import { configureImmediateProfileEnabling, immediateEnable } from './immediate.js';
 import * as info from './info.js';
 import { loadBoundProfilePackage, segmentTags } from './load.js';
 import * as local from './local.js';
+import { memoryReset, memoryReset22 } from './memory-reset.js';
 import { listNotification, notificationSent, retrieveNotificationsList } from './notifications.js';
 import { loadEuiccPackage } from './package.js';
 import { getProfilesInfo } from './profiles.js';
@@ -35,13 +37,19 @@ const functions: Readonly<Record<number, Handler>> = {
   0xbf3f: local.setDefaultDpAddress22,
   0xbf41: cancelSession,
   0xbf43: info.getRat,
+};
+
+/** What SGP.32 adds (§5.9). */
+const iotFunctions: Readonly<Record<number, Handler>> = {
   0xbf51: loadEuiccPackage,
   0xbf55: getEimConfigurationData,
   0xbf56: info.getCerts,
   0xbf57: addInitialEim,
   0xbf58: profileRollback,
-  0xbf59: local.configureImmediateProfileEnabling,
-  0xbf64: local.memoryReset,
+  0xbf59: configureImmediateProfileEnabling,
+  0xbf5a: immediateEnable,
+  0xbf5f: info.getConnectivityParameters,
+  0xbf64: memoryReset,
   0xbf65: local.setDefaultDpAddress,
 };
 
@@ -51,6 +59,7 @@ const es10cFunctions: Readonly<Record<number, Handler>> = {
   0xbf31: local.enableProfile,
   0xbf32: local.disableProfile,
   0xbf33: local.deleteProfile,
+  0xbf34: memoryReset22,
 };
 
 const fallbackFunctions: Readonly<Record<number, Handler>> = {
@@ -69,12 +78,15 @@ const ecallFunctions: Readonly<Record<number, Handler>> = {
  */
 export function executeEs10(command: Command, bytes: Uint8Array): Uint8Array | number {
   const tag = firstTag(bytes);
+  const { card } = command;
+  const iot = card.kind === 'iot';
   const handler =
     (command.session.loading && segmentTags.includes(tag) ? loadBoundProfilePackage : undefined) ??
     functions[tag] ??
-    (command.card.es10c ? es10cFunctions[tag] : undefined) ??
-    (command.card.fallbackSupported ? fallbackFunctions[tag] : undefined) ??
-    (command.card.ecallSupported ? ecallFunctions[tag] : undefined);
+    (card.es10c ? es10cFunctions[tag] : undefined) ??
+    (iot ? iotFunctions[tag] : undefined) ??
+    (iot && card.fallbackSupported ? fallbackFunctions[tag] : undefined) ??
+    (iot && card.ecallSupported ? ecallFunctions[tag] : undefined);
   if (!handler) return 0x6a88;
   try {
     return handler(command, bytes);

@@ -8,6 +8,8 @@ import {
   encode,
   GetCertsRequest,
   GetCertsResponse,
+  GetConnectivityParametersRequest,
+  GetConnectivityParametersResponse,
   GetEuiccDataRequest,
   GetEuiccDataResponse,
   GetEuiccInfo1Request,
@@ -19,19 +21,23 @@ import {
   unhex,
 } from '../asn1/index.js';
 import { sameBytes } from '../bytes.js';
-import type { Command } from './context.js';
+import type { CardKind, Command } from './context.js';
 import { freeMemory } from './install.js';
 import { type EuiccState, enabledProfile } from './state.js';
 
 /** A0000005591010FFFFFFFF8900000100 (es10.md §1.2) */
 export const isdrAid = [0xa0, 0, 0, 5, 0x59, 0x10, 0x10, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0] as const;
 
-/** Answer to SELECT of the ISD-R (SGP.32 §3.8.4). */
-export function isdrFci(state: EuiccState): Uint8Array {
+const svn = Uint8Array.of(2, 5, 0);
+
+/** Answer to SELECT of the ISD-R (SGP.32 §3.8.4, SGP.22 §5.7.1): its templates tell the kinds of eUICC apart. */
+export function isdrFci(state: EuiccState, kind: CardKind): Uint8Array {
   return encode(IsdrFci, {
     dfName: Uint8Array.from(isdrAid),
     proprietaryData: { maxCommandLength: Uint8Array.of(0xff) },
-    isdrProprietaryApplicationTemplateIoT: { capabilities: enabledProfile(state) ? ['enabledProfile'] : [] },
+    isdrProprietaryApplicationTemplate: kind === 'consumer' ? { svn } : undefined,
+    isdrProprietaryApplicationTemplateIoT:
+      kind === 'iot' ? { capabilities: enabledProfile(state) ? ['enabledProfile'] : [] } : undefined,
   });
 }
 
@@ -40,8 +46,6 @@ export function getEid({ card }: Command, bytes: Uint8Array): Uint8Array | numbe
   if (!tagList.includes(0x5a)) return 0x6a80;
   return encode(GetEuiccDataResponse, { eidValue: card.credentials.eid });
 }
-
-const svn = Uint8Array.of(2, 5, 0);
 
 export function getEuiccInfo1({ card }: Command, bytes: Uint8Array): Uint8Array {
   decode(GetEuiccInfo1Request, bytes);
@@ -90,8 +94,8 @@ export function euiccInfo2({ card, state }: Pick<Command, 'card' | 'state'>): Eu
     forbiddenProfilePolicyRules: [...card.forbiddenPolicyRules],
     ppVersion: Uint8Array.of(1, 0, 0),
     sasAccreditationNumber: 'XS-IPA-TEST-0001',
-    ipaMode: 0,
-    iotSpecificInfo: iot,
+    ipaMode: card.kind === 'iot' ? 0 : undefined,
+    iotSpecificInfo: card.kind === 'iot' ? iot : undefined,
   };
 }
 
@@ -123,4 +127,14 @@ export function getCerts({ card }: Command, bytes: Uint8Array): Uint8Array {
   const { certificate, eumCertificate, ciKeyId } = card.credentials;
   if (euiccCiPKId && !sameBytes(euiccCiPKId, ciKeyId)) return encode(GetCertsResponse, { getCertsError: 1 });
   return encode(GetCertsResponse, { certs: { eumCertificate, euiccCertificate: certificate } });
+}
+
+/** Of the enabled profile (SGP.32 §5.9.24). */
+export function getConnectivityParameters({ state }: Command, bytes: Uint8Array): Uint8Array {
+  decode(GetConnectivityParametersRequest, bytes);
+  const httpParams = enabledProfile(state)?.connectivityParameters;
+  return encode(
+    GetConnectivityParametersResponse,
+    httpParams ? { connectivityParameters: { httpParams } } : { connectivityParametersError: 1 },
+  );
 }

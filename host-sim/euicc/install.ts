@@ -37,7 +37,7 @@ export function install(command: Command, metadata: StoreMetadataRequest, conten
   const { state } = command;
   const { iccid } = metadata;
   if (content.length > freeMemory(command)) throw new LoadFailure(5, 10, iccid);
-  const { imsi } = checkedContent(metadata, content);
+  const { imsi, connectivityParameters } = checkedContent(metadata, content);
   const { profileOwner } = metadata;
   const profile: Profile = {
     iccid,
@@ -63,6 +63,7 @@ export function install(command: Command, metadata: StoreMetadataRequest, conten
     ecallIndication: metadata.ecallIndication ?? false,
     preLoaded: false,
     memoryBytes: content.length,
+    connectivityParameters,
   };
   state.profiles.push(profile);
   command.changed = true;

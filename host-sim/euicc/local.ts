@@ -1,6 +1,4 @@
 import {
-  ConfigureImmediateProfileEnablingRequest,
-  ConfigureImmediateProfileEnablingResponse,
   DeleteProfileRequest,
   DeleteProfileResponse,
   DisableProfileRequest,
@@ -8,8 +6,6 @@ import {
   decode,
   EnableProfileRequest,
   EnableProfileResponse,
-  EuiccMemoryResetRequest,
-  EuiccMemoryResetResponse,
   encode,
   type Infer,
   SetDefaultDpAddressRequest,
@@ -105,58 +101,4 @@ export function setDefaultDpAddress(command: Command, bytes: Uint8Array): Uint8A
   command.state.defaultDpAddress = decode(SetDefaultDpAddressRequest, bytes).defaultDpAddress;
   command.changed = true;
   return encode(SetDefaultDpAddressResponse, { result: 0 });
-}
-
-/** Only while no eIM is associated (Q53). */
-export function configureImmediateProfileEnabling(command: Command, bytes: Uint8Array): Uint8Array {
-  const { immediateEnableFlag, ...rest } = decode(ConfigureImmediateProfileEnablingRequest, bytes);
-  const answer = (result: number) => encode(ConfigureImmediateProfileEnablingResponse, { result });
-  if (command.state.eims.length > 0) return answer(2);
-  command.state.immediateEnable = immediateEnableFlag ? rest : undefined;
-  command.changed = true;
-  return answer(0);
-}
-
-/** SGP.32 §5.9.5 */
-export function memoryReset(command: Command, bytes: Uint8Array): Uint8Array {
-  const { resetOptions } = decode(EuiccMemoryResetRequest, bytes);
-  const { state } = command;
-  if (state.emergency) return encode(EuiccMemoryResetResponse, { resetResult: 104 });
-  const has = (option: (typeof resetOptions)[number]) => resetOptions.includes(option);
-
-  const wanted = ({ profileClass, preLoaded }: Profile) => {
-    if (profileClass === 2) return has('deleteOperationalProfiles');
-    if (profileClass === 1) return has('deleteProvisioningProfiles');
-    return has(preLoaded ? 'deletePreLoadedTestProfiles' : 'deleteFieldLoadedTestProfiles');
-  };
-  const doomed = state.profiles.filter(wanted);
-  doomed.sort((a, b) => Buffer.compare(a.iccid, b.iccid));
-  let asked = resetOptions.some((option) => option.startsWith('delete'));
-  let done = doomed.length > 0;
-  for (const profile of doomed) {
-    removeProfile(command, profile);
-    if (sameBytes(state.rollback?.iccid, profile.iccid)) state.rollback = undefined;
-    if (sameBytes(state.fallbackReturn, profile.iccid)) state.fallbackReturn = undefined;
-    if (!profile.enabled) continue;
-    // It is gone already; the terminal learns it with the reset.
-    state.marked = { enable: state.marked?.enable, disable: profile.iccid };
-    command.refresh = true;
-  }
-  if (has('resetDefaultSmdpAddress')) {
-    asked = true;
-    done ||= state.defaultDpAddress !== '';
-    state.defaultDpAddress = '';
-  }
-  const response: Infer<typeof EuiccMemoryResetResponse> = { resetResult: asked && !done ? 1 : 0 };
-  if (has('resetEimConfigurationData')) {
-    response.resetEimResult = state.eims.length > 0 ? 0 : 1;
-    state.eims = [];
-    state.rollback = undefined;
-  }
-  if (has('resetImmediateEnableConfig')) {
-    response.resetImmediateEnableConfigResult = 0;
-    state.immediateEnable = undefined;
-  }
-  command.changed = true;
-  return encode(EuiccMemoryResetResponse, response);
 }

@@ -26,14 +26,18 @@ function profileInfo(profile: Profile, tags: readonly number[]): ProfileInfo {
     else if (tag === 0x90 && profile.profileNickname) info.profileNickname = profile.profileNickname;
     else if (tag === 0x91) info.serviceProviderName = profile.serviceProviderName;
     else if (tag === 0x92) info.profileName = profile.profileName;
+    else if (tag === 0x93 && profile.icon) info.iconType = profile.iconType;
+    else if (tag === 0x94 && profile.icon) info.icon = profile.icon;
     else if (tag === 0x95) info.profileClass = profile.profileClass;
     else if (tag === 0xb6 && profile.notifications.length > 0) {
       info.notificationConfigurationInfo = profile.notifications.map(({ events, address }) => ({
         profileManagementOperation: events,
         notificationAddress: address,
       }));
-    } else if (tag === 0xb7 && profile.mccMnc) info.profileOwner = { mccMnc: profile.mccMnc };
-    else if (tag === 0x99) info.profilePolicyRules = profile.profilePolicyRules;
+    } else if (tag === 0xb7 && profile.mccMnc) {
+      const { mccMnc, gid1, gid2 } = profile;
+      info.profileOwner = { mccMnc, gid1, gid2 };
+    } else if (tag === 0x99) info.profilePolicyRules = profile.profilePolicyRules;
     else if (tag === 0x9f7b) info.ecallIndication = profile.ecallIndication;
     else if (tag === 0x9f26) info.fallbackAttribute = profile.fallbackAttribute;
     else if (tag === 0x9f67) info.fallbackAllowed = profile.fallbackAllowed;
@@ -77,6 +81,13 @@ export function markSwitch(
   if (silent) return;
   if (disable) notify(command, disable, 'notificationDisable');
   if (enable) notify(command, enable, 'notificationEnable');
+}
+
+/** refreshFlag FALSE: the host resets the card itself, so nothing waits for a REFRESH. */
+export function settleSwitch(command: Command, refreshFlag: boolean): void {
+  if (refreshFlag && command.toolkit) return;
+  command.refresh = false;
+  applyMarked(command);
 }
 
 /** Makes a marked change effective; true if there was one. */

@@ -19,17 +19,10 @@ import {
 import type { Command } from './context.js';
 import { sign } from './crypto.js';
 import { storeResult, takeSeqNumber } from './notifications.js';
-import { applyMarked, markSwitch } from './profiles.js';
+import { markSwitch, settleSwitch } from './profiles.js';
 import { enabledProfile, findProfile } from './state.js';
 
 // Ways back to a profile that works: SGP.32 §5.9.16, §5.9.20–5.9.23.
-
-/** refreshFlag FALSE: the host resets the card itself, so nothing waits for a REFRESH. */
-function settleSwitch(command: Command, refreshFlag: boolean): void {
-  if (refreshFlag && command.toolkit) return;
-  command.refresh = false;
-  applyMarked(command);
-}
 
 /** One use per permission; the result takes the place of the one that was not delivered (procedures.md §12). */
 export function profileRollback(command: Command, bytes: Uint8Array): Uint8Array {

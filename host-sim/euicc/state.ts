@@ -2,6 +2,7 @@ import { Decoder, Encoder } from 'cbor-x';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { type EimConfigurationData, iccidBytes, type NotificationEventName, unhex } from '../asn1/index.js';
 import { sameBytes } from '../bytes.js';
+import { type Connectivity, connectivityParameters } from '../rsp/index.js';
 import type { BppCommand } from './load-failure.js';
 
 /** A profile as it comes from the factory. */
@@ -32,13 +33,6 @@ export interface ProfileSeed {
   connectivity?: Connectivity;
 }
 
-/** Access to a packet data network (SGP.32 §5.9.24). */
-export interface Connectivity {
-  apn: string;
-  login?: string;
-  password?: string;
-}
-
 export interface Profile {
   iccid: Uint8Array;
   isdpAid: Uint8Array;
@@ -61,7 +55,8 @@ export interface Profile {
   ecallIndication: boolean;
   preLoaded: boolean;
   memoryBytes?: number;
-  connectivity?: Connectivity;
+  /** Content of httpParams (SGP.32 §5.9.24). */
+  connectivityParameters?: Uint8Array;
 }
 
 export interface Eim {
@@ -196,7 +191,7 @@ export function factoryState(
       ecallIndication: seed.ecallIndication ?? false,
       preLoaded: seed.preLoaded ?? false,
       memoryBytes: seed.memoryBytes,
-      connectivity: seed.connectivity,
+      connectivityParameters: seed.connectivity && connectivityParameters(seed.connectivity),
     };
   });
   return {

@@ -8,7 +8,7 @@ import type { EuiccCredentials } from '../pki/types.js';
 import type { Store } from '../store.js';
 import { type Apdu, parseApdu, statusWord } from './apdu.js';
 import { Channel, isIsdr } from './channel.js';
-import type { Command, EuiccProperties } from './context.js';
+import type { CardKind, Command, EuiccProperties } from './context.js';
 import { executeEs10 } from './es10.js';
 import { isdrFci } from './info.js';
 import { abandonLoading } from './install.js';
@@ -44,6 +44,8 @@ export interface VirtualEuiccOptions {
    * send another one, or none). Default false: 6A88 and 6985.
    */
   es10c?: boolean;
+  /** IoT eUICC when absent. */
+  kind?: CardKind;
   fallbackSupported?: boolean;
   ecallSupported?: boolean;
   rat?: EuiccProperties['rat'];
@@ -90,7 +92,7 @@ export class VirtualEuicc implements Card {
 
   constructor(options: VirtualEuiccOptions) {
     this.#options = options;
-    const { credentials, ciCertificates = [], clock } = options;
+    const { credentials, ciCertificates = [], clock, kind = 'iot' } = options;
     this.#card = {
       credentials,
       ciCertificates,
@@ -99,7 +101,8 @@ export class VirtualEuicc implements Card {
       memoryBytes: options.memoryBytes ?? 1_048_576,
       profileClasses: options.profileClasses ?? [0, 1, 2],
       forbiddenPolicyRules: options.forbiddenPolicyRules ?? [],
-      es10c: options.es10c ?? false,
+      kind,
+      es10c: options.es10c ?? kind === 'consumer',
       fallbackSupported: options.fallbackSupported ?? true,
       ecallSupported: options.ecallSupported ?? false,
       rat: options.rat ?? [],
@@ -278,9 +281,9 @@ export class VirtualEuicc implements Card {
 
   #select(channel: Channel, { p1, p2, data }: Apdu): Uint8Array | number {
     if (p2 !== 0x00 && p2 !== 0x04 && p2 !== 0x0c) return 0x6a86;
-    if (p1 === 0x04 && isIsdr(data)) {
+    if (p1 === 0x04 && this.#card.kind !== 'none' && isIsdr(data)) {
       channel.isdr = true;
-      return p2 === 0x0c ? 0x9000 : isdrFci(this.#state);
+      return p2 === 0x0c ? 0x9000 : isdrFci(this.#state, this.#card.kind);
     }
     const answer = channel.files.select(this.#state, p1, data);
     if (typeof answer === 'number') return answer;
@@ -289,11 +292,13 @@ export class VirtualEuicc implements Card {
   }
 
   #status(channel: Channel): Uint8Array {
-    return channel.isdr ? isdrFci(this.#state) : channel.files.status(this.#state);
+    return channel.isdr ? isdrFci(this.#state, this.#card.kind) : channel.files.status(this.#state);
   }
 
   #storeData(channel: Channel, apdu: Apdu): Uint8Array | number {
     if (!channel.isdr) return 0x6d00;
+    // Its SM-SR talks to it under secure messaging (SGP.02 §2.2.5); nobody else does.
+    if (this.#card.kind === 'm2m') return 0x6982;
     // SGP.32 §3.8.4: without the IPAd bit of the terminal the card does not talk to an IPA in the device.
     if (!this.#ipad && !this.#card.es10c) return 0x6985;
     if (this.#waitsForReset && this.#options.blockedUntilReset) return 0x6985;

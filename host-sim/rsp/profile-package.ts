@@ -1,4 +1,5 @@
 import { Asn1Error, concat, type Element, readElement, writeElement } from '../asn1/ber.js';
+import { type Connectivity, connectivityParameters } from './connectivity.js';
 import { RspError } from './error.js';
 
 // Profile packages in the interoperable format of TCA (SAIP): profile elements one after the other. Read to the depth
@@ -17,6 +18,8 @@ export interface ProfileContent {
   /** Digits of EF_IMSI of the first USIM. */
   imsi?: string;
   profileType: string;
+  /** As GetConnectivityParameters tells them. */
+  connectivityParameters?: Uint8Array;
 }
 
 /**
@@ -39,6 +42,7 @@ export function readProfilePackage(bytes: Uint8Array): ProfileContent {
     iccid: swapped(iccid),
     imsi: imsi && imsiDigits(imsi),
     profileType: Buffer.from(contentOf(header, 0x82) ?? []).toString('utf8'),
+    connectivityParameters: contentOf(header, 0x87),
   };
 }
 
@@ -77,6 +81,7 @@ export interface ProfileToMake {
   imsi: string;
   /** Shown to nobody. */
   profileType?: string;
+  connectivity?: Connectivity;
   /** Length of the whole package; the shortest possible (about 100 bytes) when absent or less. */
   bytes?: number;
 }
@@ -117,7 +122,8 @@ function peHeader(number: number): Uint8Array {
   );
 }
 
-function header({ iccid, profileType = 'xs-ipa simulated profile' }: ProfileToMake): Uint8Array {
+function header(profile: ProfileToMake): Uint8Array {
+  const { iccid, profileType = 'xs-ipa simulated profile', connectivity } = profile;
   return writeElement(
     headerTag,
     concat([
@@ -128,6 +134,7 @@ function header({ iccid, profileType = 'xs-ipa simulated profile' }: ProfileToMa
       // A USIM is all it needs; template "USIM of release 3" (TCA Profile Package, annex A).
       writeElement(0xa5, writeElement(0x81, new Uint8Array(0))),
       writeElement(0xa6, writeElement(0x06, usimTemplate)),
+      connectivity ? writeElement(0x87, connectivityParameters(connectivity)) : new Uint8Array(0),
     ]),
   );
 }

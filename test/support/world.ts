@@ -258,6 +258,7 @@ export class World {
   insertCard(): void {
     this.euicc = new VirtualEuicc({
       credentials: this.pki.euicc,
+      ciCertificates: this.pki.ciCertificates,
       store: this.cardStore,
       clock: this.clock,
       random: this.random,
