@@ -60,6 +60,7 @@ export class ProfileLoader {
   #left: number;
   #expected: readonly number[] = [configureIsdpTag];
   #open: { tag: number; left: number; plain: Uint8Array[]; bytes: number } | undefined;
+  #reached: BppCommand = 0;
   #metadata: StoreMetadataRequest | undefined;
 
   private constructor(opener: SegmentOpener, left: number) {
@@ -81,9 +82,9 @@ export class ProfileLoader {
     return new ProfileLoader(opener, head.length - bytes);
   }
 
-  /** Of the segment that is expected now; for the report of an interruption. */
+  /** How far it has come; for the report of an interruption. */
   get bppCommandId(): BppCommand {
-    return sequences[this.#open?.tag ?? this.#expected[0]].bppCommandId;
+    return this.#reached;
   }
 
   /**
@@ -105,7 +106,7 @@ export class ProfileLoader {
 
   /** Tag and length of a sequence. @returns the segment that came with them */
   #begin(chain: Uint8Array): Uint8Array {
-    const bppCommandId = sequences[this.#expected[0]].bppCommandId;
+    const bppCommandId = sequences[this.#expected.at(-1)!].bppCommandId;
     const head = headOf(chain);
     if (!head || !this.#expected.includes(head.tag)) throw new LoadFailure(bppCommandId, 7);
     const { next, together } = sequences[head.tag];
@@ -114,6 +115,7 @@ export class ProfileLoader {
     const wrong = after < 0 || (next.length === 0 && after !== 0) || together !== rest.length > 0;
     if (wrong) throw new LoadFailure(sequences[head.tag].bppCommandId, 7);
     this.#left = after;
+    this.#reached = sequences[head.tag].bppCommandId;
     this.#open = { tag: head.tag, left: head.length, plain: [], bytes: 0 };
     return rest;
   }

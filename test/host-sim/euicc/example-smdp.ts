@@ -60,6 +60,8 @@ export const deviceInfo = {
 
 export const downloadedIccid = iccidBytes('8900000000000000052');
 export const imsi = '001010000000052';
+/** A public key that nobody here has made. */
+export const somePoint = v.eimPublicPoint;
 
 /** What one download is made of, the faults of a test among it. */
 export interface DownloadOptions {
