@@ -11,6 +11,8 @@ export type SimEvent =
       what: 'listening' | 'connected' | 'disconnected' | 'kept' | 'dropped';
       detail?: Record<string, unknown>;
     }
+  | { event: 'smdp'; what: SmdpHappening; eid?: string; detail?: Record<string, unknown> }
+  | { event: 'smds'; what: SmdsHappening; eid?: string; detail?: Record<string, unknown> }
   | { event: 'step'; title: string; detail?: string }
   | { event: 'summary'; [figure: string]: unknown };
 
@@ -61,6 +63,37 @@ export type EimHappening =
   | 'data'
   /** detail: eidValue, notifyStateChange, stateChangeCause, rPLMN */
   | 'poll';
+
+export type SmdpHappening =
+  /** detail: iccid, matchingId, state */
+  | 'ordered'
+  /** detail: iccid */
+  | 'released'
+  /** detail: transactionId, address */
+  | 'sessionStarted'
+  /** detail: transactionId, iccid, attempt */
+  | 'clientAuthenticated'
+  /** A Bound Profile Package was made; detail: transactionId, iccid, bytes */
+  | 'downloaded'
+  /** detail: transactionId, reason, iccid */
+  | 'cancelled'
+  /** A function failed; detail: function, status "subject/reason", why, transactionId */
+  | 'refused'
+  /** detail: seqNumber, event, iccid, verified, result of an installation, again when it had come before */
+  | 'notification'
+  /** detail: why */
+  | 'rejected';
+
+export type SmdsHappening =
+  /** detail: eventId, rspServerAddress */
+  | 'registered'
+  | 'deleted'
+  /** detail: transactionId, address */
+  | 'sessionStarted'
+  /** detail: eventIds */
+  | 'eventsGiven'
+  /** detail: function, status, why */
+  | 'refused';
 
 /** Everything on one stream: who says it, when (milliseconds since start), and what. */
 export type TraceEvent = { at: number; who: string } & (HalEvent | IpaEvent | SimEvent);

@@ -87,6 +87,19 @@ export function bodyOf(der: Uint8Array): Uint8Array {
   return content;
 }
 
+/** EID that an eUICC certificate names, 16 bytes. @throws PkiError 'malformed' */
+export function eidOfCertificate(certificateDer: Uint8Array): Uint8Array {
+  const { x509 } = parseCertificate(certificateDer);
+  const digits = attributeOf(x509.subjectName, oids.serialNumber) ?? '';
+  if (!/^\d{32}$/.test(digits)) throw new PkiError('malformed', 'the subject has no EID of 32 digits');
+  return Uint8Array.from(Buffer.from(digits, 'hex'));
+}
+
+/** registeredID of subjectAltName, dotted. @throws PkiError 'malformed' */
+export function oidOfCertificate(certificateDer: Uint8Array): string | undefined {
+  return alternativeName(parseCertificate(certificateDer), 'id');
+}
+
 /** SHA-1 of the public key's bits, RFC 5280 §4.2.1.2 (1). */
 export function keyIdOf(point: Uint8Array): Uint8Array {
   return Uint8Array.from(createHash('sha1').update(point).digest());

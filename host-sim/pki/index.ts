@@ -1,6 +1,8 @@
 export {
   bodyOf,
+  eidOfCertificate,
   keyIdOf,
+  oidOfCertificate,
   parseCertificate,
   publicKeyOf,
   rewrap,

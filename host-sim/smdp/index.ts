@@ -1,0 +1,9 @@
+export { Authentication, type Client, type Session } from './authentication.js';
+export { type Binding, makeBoundProfilePackage } from './bind.js';
+export { answerTo, handleAsn1, type RspServer } from './bindings.js';
+export { SmdpError } from './error.js';
+export { type RspHttpOptions, type RunningRspServer, serveRsp } from './http.js';
+export { handleJson } from './json.js';
+export type { OrderState, OrderView } from './orders.js';
+export { isStatusCode, Refusal, type RspFunction, type StatusCode, statusCodes } from './refusal.js';
+export { type OrderOptions, Smdp, type SmdpOptions } from './smdp.js';
