@@ -105,7 +105,7 @@ export class Ipad {
       options.blockSize,
     );
     this.#changes = new StateChanges(options.platform.storage);
-    options.modem.onNotice = (notice) => this.#notice(notice);
+    options.modem.onNotice = (notice) => this.notice(notice);
   }
 
   get state(): IpaState {
@@ -120,13 +120,13 @@ export class Ipad {
   /** Asks for a poll of every eIM as soon as possible. */
   poll(): void {
     this.#nextPoll = Number.NEGATIVE_INFINITY;
-    this.#retryNow();
+    this.retryNow();
   }
 
   /** Provides an EimConfigurationData (`30 …`); it is used when the eUICC has no eIM. */
   associate(initialEim: Uint8Array): void {
     this.#initialEim = initialEim;
-    this.#signal();
+    this.signal();
   }
 
   /**
@@ -140,7 +140,7 @@ export class Ipad {
       this.#context.stopping = false;
       this.#resolve = resolve;
       this.#reject = reject;
-      this.#wake();
+      this.wake();
     });
   }
 
@@ -149,21 +149,21 @@ export class Ipad {
     this.#running = false;
     this.#context.stopping = true;
     for (const { link } of this.#context.sessions) link.close();
-    this.#signal();
+    this.signal();
   }
 
   // Steps and sleep -------------------------------------------------------------------------------------------------
 
   /** Begins the next procedure that is due, or sleeps until one is. */
-  #next(): void {
+  private next(): void {
     if (!this.#running) {
-      this.#end().then(this.#ended, this.#reject);
+      this.end().then(this.#ended, this.#reject);
       return;
     }
     try {
-      const step = this.#due();
+      const step = this.due();
       if (step) step.then(this.#went, this.#failed);
-      else this.#sleep(this.#pause());
+      else this.sleep(this.pause());
     } catch (error) {
       this.#failed(error);
     }
@@ -171,7 +171,7 @@ export class Ipad {
 
   readonly #went = (): void => {
     this.#asleep = false;
-    this.#next();
+    this.next();
   };
 
   readonly #failed = (error: unknown): void => {
@@ -185,40 +185,40 @@ export class Ipad {
       this.#running = false;
     } else if (session && error instanceof LinkError) {
       // One that fails does not hold up the others.
-      session.retryAt = this.#options.platform.time.ticks + this.#backOff('link', error, session.failures++);
+      session.retryAt = this.#options.platform.time.ticks + this.backOff('link', error, session.failures++);
       session.fetched = undefined;
-      if (this.#stage === SERVE) this.#serveNext();
+      if (this.#stage === SERVE) this.serveNext();
     } else {
       // Without a network there is nothing to start over; everything else may have left modem or card in any state.
       if (!(error instanceof IpaError && error.code === 'notRegistered')) this.#ready = false;
-      pause = this.#backOff('device', error, this.#failures++);
+      pause = this.backOff('device', error, this.#failures++);
       this.#stage = NETWORK;
     }
-    if (pause > 0) this.#sleep(pause);
-    else this.#next();
+    if (pause > 0) this.sleep(pause);
+    else this.next();
   };
 
-  #sleep(milliseconds: number): void {
+  private sleep(milliseconds: number): void {
     this.#context.release();
     this.#asleep = true;
-    if (this.#signalled) this.#wake();
+    if (this.#signalled) this.wake();
     else this.#timer = this.#options.platform.timer.set(this.#went, milliseconds);
   }
 
-  #signal(): void {
+  private signal(): void {
     this.#signalled = true;
-    if (this.#asleep) this.#wake();
+    if (this.#asleep) this.wake();
   }
 
   /** On an empty stack. */
-  #wake(): void {
+  private wake(): void {
     this.#signalled = this.#asleep = false;
     this.#options.platform.timer.clear(this.#timer);
     this.#timer = undefined;
     void Promise.resolve().then(this.#went);
   }
 
-  async #end(): Promise<void> {
+  private async end(): Promise<void> {
     const context = this.#context;
     this.#ready = false;
     for (const { link } of context.sessions) link.close();
@@ -245,51 +245,51 @@ export class Ipad {
   // What is due -----------------------------------------------------------------------------------------------------
 
   /** @returns the procedure that is under way now; undefined when everything is done that was due */
-  #due(): Promise<unknown> | undefined {
+  private due(): Promise<unknown> | undefined {
     const context = this.#context;
     const { sessions } = context;
-    if (!this.#ready) return this.#start();
+    if (!this.#ready) return this.start();
     if (this.#stage === NETWORK) {
       this.#stage = POLLS;
-      if (sessions.length > 0 && !context.hasNetwork) return this.#findNetwork();
+      if (sessions.length > 0 && !context.hasNetwork) return this.findNetwork();
     }
     if (this.#stage === POLLS) {
-      this.#markPolls();
+      this.markPolls();
       this.#served = -1;
-      this.#serveNext();
+      this.serveNext();
       this.#stage = SERVE;
     }
     if (this.#stage === SERVE) {
-      for (; this.#served < sessions.length; this.#serveNext()) {
-        const step = this.#serve(sessions[this.#served]);
+      for (; this.#served < sessions.length; this.serveNext()) {
+        const step = this.serve(sessions[this.#served]);
         if (step) return step;
       }
       this.#stage = NOTIFY;
     }
     if (this.#stage === NOTIFY) {
       this.#stage = ASSOCIATE;
-      const session = this.#notifier();
-      if (session) return deliverNotifications(context, this.#begin(session));
+      const session = this.notifier();
+      if (session) return deliverNotifications(context, this.begin(session));
     }
     if (this.#stage === ASSOCIATE) {
       this.#stage = REST;
-      this.#succeeded();
+      this.succeeded();
       // An eIM that has just been removed must get its result first.
-      if (context.eimsChanged && sessions.every(isSettled)) return this.#associateAnew();
+      if (context.eimsChanged && sessions.every(isSettled)) return this.associateAnew();
     }
-    this.#rest();
+    this.rest();
     return undefined;
   }
 
-  async #start(): Promise<void> {
+  private async start(): Promise<void> {
     const context = this.#context;
     const before = context.eid;
     this.#stage = NETWORK;
     await bringUp(context);
     // Another card, or an EID that was misread: links and what is known of eIMs belong to the EID.
-    if (!equal(before, context.eid)) this.#refreshSessions([]);
+    if (!equal(before, context.eid)) this.refreshSessions([]);
     context.eidDoubted = false;
-    this.#refreshSessions(await associate(context, this.#initialEim));
+    this.refreshSessions(await associate(context, this.#initialEim));
     for (const session of context.sessions) session.resultsPending = true;
     context.notificationsPending = context.plmnStale = true;
     context.eimsChanged = false;
@@ -297,17 +297,17 @@ export class Ipad {
     if (context.sessions.length > 0) {
       context.enter('connecting');
       const { networkThroughModem, registrationDeadline } = context.settings;
-      if (!networkThroughModem || (await context.waitRegistered(registrationDeadline))) this.#resumeLinks();
+      if (!networkThroughModem || (await context.waitRegistered(registrationDeadline))) this.resumeLinks();
     }
     this.#ready = true;
   }
 
-  async #findNetwork(): Promise<void> {
+  private async findNetwork(): Promise<void> {
     if (await this.#context.modem.waitRegistered(0)) return;
     throw new IpaError('notRegistered', 'the modem is not registered; results stay on the eUICC until it is');
   }
 
-  #markPolls(): void {
+  private markPolls(): void {
     const { sessions, settings } = this.#context;
     const { time, random } = this.#options.platform;
     if (time.ticks < this.#nextPoll) return;
@@ -320,17 +320,17 @@ export class Ipad {
   }
 
   /** Injected messages, stored results, and a poll when it is time. */
-  #serve(session: EimSession): Promise<unknown> | undefined {
-    if (this.#session !== session && !this.#mayTry(session)) return undefined;
+  private serve(session: EimSession): Promise<unknown> | undefined {
+    if (this.#session !== session && !this.mayTry(session)) return undefined;
     const context = this.#context;
-    this.#begin(session);
+    this.begin(session);
     while (this.#serving === INJECTIONS) {
       const message = session.link.takeInjection();
       if (message) {
         const step = inject(context, this.#changes, session, message);
         if (step) return step;
       } else {
-        this.#offerAgain(session);
+        this.offerAgain(session);
         this.#serving = RESULTS;
       }
     }
@@ -355,29 +355,29 @@ export class Ipad {
     if (session.pollDue && !busy && this.#rounds++ < settings.pollRounds)
       return poll(context, this.#changes, session);
     session.pollDue = false;
-    this.#succeeded();
+    this.succeeded();
     return undefined;
   }
 
-  #serveNext(): void {
+  private serveNext(): void {
     this.#served++;
     this.#serving = INJECTIONS;
     this.#rounds = 0;
   }
 
-  #begin(session: EimSession): EimSession {
+  private begin(session: EimSession): EimSession {
     this.#session = session;
     return session;
   }
 
   /** What was begun for an eIM has ended well. */
-  #succeeded(): void {
+  private succeeded(): void {
     if (this.#session) this.#session.failures = 0;
     this.#session = undefined;
   }
 
   /** Where the acknowledgement of an injected package did not come, the result is offered once more, as BF50. */
-  #offerAgain(session: EimSession): void {
+  private offerAgain(session: EimSession): void {
     const context = this.#context;
     const late = this.#options.platform.time.ticks - context.settings.acknowledgementDeadline;
     if (!session.awaiting.some(({ sentAt }) => sentAt <= late)) return;
@@ -386,22 +386,22 @@ export class Ipad {
   }
 
   /** Whoever gets the notifications: any eIM can pass them on. */
-  #notifier(): EimSession | undefined {
+  private notifier(): EimSession | undefined {
     const { sessions, notificationsPending } = this.#context;
     if (!notificationsPending || sessions.some(({ awaiting }) => awaiting.length > 0)) return undefined;
-    return sessions.find((session) => this.#mayTry(session));
+    return sessions.find((session) => this.mayTry(session));
   }
 
-  async #associateAnew(): Promise<void> {
+  private async associateAnew(): Promise<void> {
     const context = this.#context;
-    this.#refreshSessions(await associate(context, undefined));
+    this.refreshSessions(await associate(context, undefined));
     context.eimsChanged = false;
-    this.#resumeLinks();
-    if (context.sessions.some(({ pollDue }) => pollDue)) this.#signal();
+    this.resumeLinks();
+    if (context.sessions.some(({ pollDue }) => pollDue)) this.signal();
   }
 
   /** The turn is over. */
-  #rest(): void {
+  private rest(): void {
     const context = this.#context;
     const { sessions } = context;
     this.#failures = 0;
@@ -413,24 +413,24 @@ export class Ipad {
     context.enter(failing ? 'recovering' : sessions.length > 0 ? 'idle' : 'unassociated');
   }
 
-  #refreshSessions(eims: readonly EimConfiguration[]): void {
+  private refreshSessions(eims: readonly EimConfiguration[]): void {
     refreshSessions(this.#context, eims, (configuration) => {
       const link = this.#options.createLink(configuration, this.#context.eid);
-      if (link) link.onInjection = () => this.#signal();
+      if (link) link.onInjection = () => this.signal();
       return link;
     });
   }
 
-  #resumeLinks(): void {
+  private resumeLinks(): void {
     for (const { link } of this.#context.sessions) link.resume();
   }
 
-  #mayTry({ retryAt }: EimSession): boolean {
+  private mayTry({ retryAt }: EimSession): boolean {
     return this.#options.platform.time.ticks >= retryAt;
   }
 
   /** Milliseconds until a poll is due, an acknowledgement is late, or an eIM that failed may be tried again. */
-  #pause(): number {
+  private pause(): number {
     const { ticks } = this.#options.platform.time;
     const { sessions, settings } = this.#context;
     let next = this.#nextPoll;
@@ -444,7 +444,7 @@ export class Ipad {
     return Math.max(0, Math.ceil(next - ticks));
   }
 
-  #backOff(where: string, error: XsIpaError, failures: number): number {
+  private backOff(where: string, error: XsIpaError, failures: number): number {
     const { backOff, backOffLimit } = this.#context.settings;
     const longest = Math.min(backOffLimit, backOff * 2 ** Math.min(failures, 20));
     const pause = Math.ceil(longest * (0.5 + this.#options.platform.random() / 2));
@@ -453,12 +453,12 @@ export class Ipad {
     return pause;
   }
 
-  #retryNow(): void {
+  private retryNow(): void {
     for (const session of this.#context.sessions) session.retryAt = 0;
-    this.#signal();
+    this.signal();
   }
 
-  #notice(notice: ModemNotice): void {
+  private notice(notice: ModemNotice): void {
     const context = this.#context;
     if (notice.notice !== 'registration' || !context.settings.networkThroughModem) return;
     const registered = isRegistered(notice.stat);
@@ -469,6 +469,6 @@ export class Ipad {
       if (registered) link.resume();
       else link.suspend();
     }
-    if (registered && context.state === 'recovering') this.#retryNow();
+    if (registered && context.state === 'recovering') this.retryNow();
   }
 }

@@ -98,8 +98,8 @@ export class BppSegmenter {
   push(bytes: Uint8Array, from = 0, to = bytes.length): number {
     let at = from;
     while (at < to && !this.ready) {
-      if (this.#step === 4) at += this.#copy(bytes, at, to);
-      else this.#header(bytes[at++]);
+      if (this.#step === 4) at += this.copy(bytes, at, to);
+      else this.header(bytes[at++]);
     }
     return at - from;
   }
@@ -124,12 +124,12 @@ export class BppSegmenter {
 
   /** The source has no more. @throws TlvError `truncated` when the package does not end here */
   finish(): void {
-    if (!this.complete) this.#fail('truncated', 'the package was cut off');
+    if (!this.complete) this.fail('truncated', 'the package was cut off');
   }
 
-  #header(byte: number): void {
-    if (this.complete) this.#fail('lengthBeyond', 'bytes behind the package');
-    this.#put(byte);
+  private header(byte: number): void {
+    if (this.complete) this.fail('lengthBeyond', 'bytes behind the package');
+    this.put(byte);
     switch (this.#step) {
       case 0:
         this.#tag = byte;
@@ -137,76 +137,76 @@ export class BppSegmenter {
         return;
       case 1:
         this.#tag = (this.#tag << 8) | byte;
-        if (byte >= 0x80) this.#fail('badTag', 'a tag of more than two bytes');
+        if (byte >= 0x80) this.fail('badTag', 'a tag of more than two bytes');
         this.#step = 2;
         return;
       case 2:
         if (byte < 0x80) {
           this.#length = byte;
-          this.#element();
+          this.element();
           return;
         }
         this.#lengthBytes = byte & 0x7f;
-        if (this.#lengthBytes === 0) this.#fail('indefiniteLength', 'indefinite lengths are not allowed');
-        if (this.#lengthBytes > 3) this.#fail('badLength', 'a length of more than three bytes');
+        if (this.#lengthBytes === 0) this.fail('indefiniteLength', 'indefinite lengths are not allowed');
+        if (this.#lengthBytes > 3) this.fail('badLength', 'a length of more than three bytes');
         this.#length = 0;
         this.#step = 3;
         return;
       default:
         this.#length = (this.#length << 8) | byte;
-        if (--this.#lengthBytes === 0) this.#element();
+        if (--this.#lengthBytes === 0) this.element();
     }
   }
 
   /** One byte of a header into the block; it goes off everything around it. */
-  #put(byte: number): void {
+  private put(byte: number): void {
     this.#command[HEADER + this.#fill++] = byte;
     this.consumed++;
     if (this.#expected === PACKAGE) return;
-    if (this.#outer-- === 0) this.#fail('lengthBeyond', 'a header leads beyond the package');
-    if (this.#isPart && this.#inner-- === 0) this.#fail('lengthBeyond', 'a header leads beyond its list');
+    if (this.#outer-- === 0) this.fail('lengthBeyond', 'a header leads beyond the package');
+    if (this.isPart && this.#inner-- === 0) this.fail('lengthBeyond', 'a header leads beyond its list');
   }
 
-  get #isPart(): boolean {
+  private get isPart(): boolean {
     return this.#expected === METADATA_PART || this.#expected === PROFILE_PART;
   }
 
   /** Tag and length of an element are there. */
-  #element(): void {
+  private element(): void {
     const length = this.#length;
     const expected = this.#expected;
     const hasKeys = expected === KEYS_OR_PROFILE && this.#tag === SESSION_KEYS;
     if (this.#tag !== TAGS[expected] && !hasKeys) {
       const found = this.#tag.toString(16).toUpperCase();
-      this.#fail('wrongTag', `${found} where ${TAGS[expected].toString(16).toUpperCase()} must stand`);
+      this.fail('wrongTag', `${found} where ${TAGS[expected].toString(16).toUpperCase()} must stand`);
     }
     if (expected === PACKAGE) {
       this.#outer = length;
       this.total = this.consumed + length;
       this.#expected = INITIALISE;
       this.#step = 0;
-      this.#notOver();
+      this.notOver();
       return;
     }
-    if (length > this.#outer) this.#fail('lengthBeyond', 'an element leads beyond the package');
+    if (length > this.#outer) this.fail('lengthBeyond', 'an element leads beyond the package');
     if (expected === METADATA || (expected >= KEYS_OR_PROFILE && expected <= PROFILE && !hasKeys)) {
       // Of the lists only the header is a segment.
       this.#inner = length;
       this.#expected = expected === METADATA ? METADATA_PART : PROFILE_PART;
-      this.#segmentEnd();
+      this.segmentEnd();
       return;
     }
-    if (this.#isPart && length > this.#inner) this.#fail('lengthBeyond', 'an element leads beyond its list');
-    if (this.#fill + length > this.#size * 256) this.#fail('overflow', `a segment of ${length} bytes`);
+    if (this.isPart && length > this.#inner) this.fail('lengthBeyond', 'an element leads beyond its list');
+    if (this.#fill + length > this.#size * 256) this.fail('overflow', `a segment of ${length} bytes`);
     if (hasKeys) this.#expected = PROFILE;
     else if (expected < METADATA) this.#expected = expected + 1;
     this.#value = length;
     this.#step = 4;
-    if (length === 0) this.#segmentEnd();
+    if (length === 0) this.segmentEnd();
     else if (this.#fill === this.#size) this.ready = true;
   }
 
-  #copy(bytes: Uint8Array, at: number, to: number): number {
+  private copy(bytes: Uint8Array, at: number, to: number): number {
     const count = Math.min(to - at, this.#value, this.#size - this.#fill);
     const command = this.#command;
     const start = HEADER + this.#fill;
@@ -214,31 +214,31 @@ export class BppSegmenter {
     this.#fill += count;
     this.#value -= count;
     this.#outer -= count;
-    if (this.#isPart) this.#inner -= count;
+    if (this.isPart) this.#inner -= count;
     this.consumed += count;
-    if (this.#value === 0) this.#segmentEnd();
+    if (this.#value === 0) this.segmentEnd();
     else if (this.#fill === this.#size) this.ready = true;
     return count;
   }
 
-  #segmentEnd(): void {
+  private segmentEnd(): void {
     this.ready = this.#last = true;
     this.#step = 0;
-    if (this.#isPart && this.#inner === 0) {
+    if (this.isPart && this.#inner === 0) {
       this.#expected = this.#expected === METADATA_PART ? KEYS_OR_PROFILE : NOTHING;
     }
-    this.#notOver();
+    this.notOver();
   }
 
   /** The package may end after its profile elements and nowhere else, and must end there. */
-  #notOver(): void {
+  private notOver(): void {
     if (this.complete && this.#outer > 0)
-      this.#fail('lengthBeyond', 'the package is longer than its elements');
+      this.fail('lengthBeyond', 'the package is longer than its elements');
     if (!this.complete && this.#outer === 0)
-      this.#fail('truncated', 'the package ends before its last element');
+      this.fail('truncated', 'the package ends before its last element');
   }
 
-  #fail(code: TlvErrorCode, message: string): never {
+  private fail(code: TlvErrorCode, message: string): never {
     throw new TlvError(code, `Bound Profile Package: ${message}`, this.consumed);
   }
 }

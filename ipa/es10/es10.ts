@@ -48,7 +48,7 @@ export class Es10 {
 
   /** Room for one STORE DATA with a full block; whoever writes to it must not call a function in between. */
   get command(): Uint8Array {
-    return this.#room(this.#blockSize);
+    return this.room(this.#blockSize);
   }
 
   /**
@@ -58,12 +58,12 @@ export class Es10 {
    * @throws Es10Error for a status word, IpaError `unexpectedAnswer`, TlvError, UiccError, and what `read` throws
    */
   run<T = Cursor>(read?: (answer: Cursor) => T, deadline: number = Deadline.ordinary): Promise<T> {
-    return this.#send(this.request.bytes, this.#answer, deadline, read, undefined);
+    return this.send(this.request.bytes, this.#answer, deadline, read, undefined);
   }
 
   /** As run(), for an answer that is read as it comes. */
   stream<T>(reader: AnswerReader<T>, deadline: number = Deadline.ordinary): Promise<T> {
-    return this.#send(this.request.bytes, reader, deadline, undefined, reader);
+    return this.send(this.request.bytes, reader, deadline, undefined, reader);
   }
 
   /**
@@ -73,7 +73,7 @@ export class Es10 {
    * @throws Es10Error for a status word, IpaError `unexpectedAnswer`, TlvError, UiccError
    */
   call(request: Uint8Array = this.request.bytes, deadline: number = Deadline.ordinary): Promise<Cursor> {
-    return this.#send(request, this.#answer, deadline, undefined, undefined, false);
+    return this.send(request, this.#answer, deadline, undefined, undefined, false);
   }
 
   /**
@@ -81,7 +81,7 @@ export class Es10 {
    * @throws Es10Error for a status word, and with 6700 for more than 256 blocks; TlvError `overflow`, UiccError
    */
   relay(request: Uint8Array, into: ByteSink, deadline: number = Deadline.ordinary): Promise<void> {
-    return this.#send(request, into, deadline, undefined, undefined, false);
+    return this.send(request, into, deadline, undefined, undefined, false);
   }
 
   /** Gives back all memory; everything lent is gone with it. */
@@ -91,7 +91,7 @@ export class Es10 {
     this.#command = this.#cursor = undefined;
   }
 
-  async #send<T>(
+  private async send<T>(
     request: Uint8Array,
     into: ByteSink,
     deadline: number,
@@ -103,8 +103,8 @@ export class Es10 {
       // Each block continues on an empty stack: a procedure stands above, the whole way to the serial port below.
       await undefined;
       try {
-        if (at === 0) this.#begin(request, reader);
-        at = this.#sent(request, at, await this.#block(request, at, into, deadline));
+        if (at === 0) this.begin(request, reader);
+        at = this.sent(request, at, await this.block(request, at, into, deadline));
       } catch (error) {
         if (!again || !isChannelGone(error)) throw error;
         again = false;
@@ -114,25 +114,25 @@ export class Es10 {
     }
     if (reader) return reader.finish();
     if (into !== this.#answer) return undefined as T;
-    const answer = this.#collected(tagOf(request));
+    const answer = this.collected(tagOf(request));
     return read ? read(answer) : (answer as T);
   }
 
-  #begin(request: Uint8Array, reader: AnswerReader<unknown> | undefined): void {
+  private begin(request: Uint8Array, reader: AnswerReader<unknown> | undefined): void {
     const size = this.#blockSize;
     // P2 counts blocks in one byte. The card would answer the same (wrong length), but only after most of it.
     if (request.length > size * 256) throw new Es10Error(tagOf(request), 0x6700);
-    this.#room(Math.min(size, request.length));
+    this.room(Math.min(size, request.length));
     if (reader) reader.begin();
     else this.#answer.clear();
   }
 
-  #room(block: number): Uint8Array {
+  private room(block: number): Uint8Array {
     if (!this.#command || this.#command.length < 5 + block) this.#command = new Uint8Array(5 + block);
     return this.#command;
   }
 
-  #block(request: Uint8Array, at: number, into: ByteSink, deadline: number): Promise<number> {
+  private block(request: Uint8Array, at: number, into: ByteSink, deadline: number): Promise<number> {
     const command = this.#command!;
     const size = this.#blockSize;
     const length = Math.min(size, request.length - at);
@@ -147,12 +147,12 @@ export class Es10 {
   }
 
   /** @returns where the next block begins */
-  #sent(request: Uint8Array, at: number, sw: number): number {
+  private sent(request: Uint8Array, at: number, sw: number): number {
     if (!isSuccess(sw)) throw new Es10Error(tagOf(request), sw);
     return at + Math.min(this.#blockSize, request.length - at);
   }
 
-  #collected(tag: number): Cursor {
+  private collected(tag: number): Cursor {
     const { bytes } = this.#answer;
     this.#cursor ??= new Cursor(bytes, 0, 0);
     const cursor = this.#cursor.reset(bytes);

@@ -97,8 +97,8 @@ class NotificationCopier implements AnswerReader<number[]> {
     const at = stream.consumed;
     stream.feed(bytes);
     for (let found = stream.next(); found !== Found.nothing; found = stream.next()) {
-      if (found === Found.header) this.#header();
-      else if (this.#isNumber()) this.#value(found);
+      if (found === Found.header) this.header();
+      else if (this.isNumber()) this.value(found);
       else if (found === Found.end && stream.depth === this.#metadata) this.#metadata = 0;
     }
     const skip = this.#before > 0 ? Math.max(0, this.#before - at) : bytes.length;
@@ -119,7 +119,7 @@ class NotificationCopier implements AnswerReader<number[]> {
     return this.#numbers;
   }
 
-  #header(): void {
+  private header(): void {
     const stream = this.#stream;
     const { tag, depth, length } = stream;
     switch (depth) {
@@ -147,13 +147,13 @@ class NotificationCopier implements AnswerReader<number[]> {
   }
 
   /** Is this the sequence number in the metadata, or the code of an error? */
-  #isNumber(): boolean {
+  private isNumber(): boolean {
     const { tag, depth } = this.#stream;
     if (this.#metadata > 0) return tag === 0x80 && depth === this.#metadata + 1;
     return this.#list === 0x81 && depth === 1;
   }
 
-  #value(found: Found): void {
+  private value(found: Found): void {
     const { data, length } = this.#stream;
     const numbers = this.#numbers;
     if (found === Found.data && data) {

@@ -53,11 +53,11 @@ class ResultReader implements AnswerReader<number> {
       const { tag, depth } = stream;
       if (found === Found.header && depth < 2) {
         if (depth === 0 ? tag === Es10Tag.retrieveNotificationsList : tag === 0xa2) stream.enter();
-      } else if (depth === 2 && tag === Es10Tag.loadEuiccPackage) this.#result(found);
+      } else if (depth === 2 && tag === Es10Tag.loadEuiccPackage) this.result(found);
     }
   }
 
-  #result(found: Found): void {
+  private result(found: Found): void {
     const scratch = this.#scratch;
     const { tag, length, data } = this.#stream;
     if (found === Found.end) {

@@ -27,7 +27,7 @@ export class BppAnswer implements AnswerSink {
     for (let found = stream.next(); found !== Found.nothing; found = stream.next()) {
       const { depth, data } = stream;
       if (found === Found.header) this.#header.clear();
-      if (found === Found.header && depth < 2) this.#open();
+      if (found === Found.header && depth < 2) this.open();
       else if (found === Found.header) {
         this.#passing = stream.tag === BOUND_PROFILE_PACKAGE;
         if (!this.#passing) continue;
@@ -41,7 +41,7 @@ export class BppAnswer implements AnswerSink {
     return true;
   }
 
-  #open(): void {
+  private open(): void {
     const { tag, depth } = this.#stream;
     if (depth === 0 ? tag === EsipaTag.getBoundProfilePackage : tag === 0xa0) this.#stream.enter();
     else if (depth !== 1 || tag !== 0x81)

@@ -38,7 +38,7 @@ export interface EsipaLink {
   /**
    * Sends one ESipa message and waits for its answer.
    * @param request must not change until the answer is there
-   * @returns the answer; valid until the next exchange
+   * @returns the answer
    * @throws LinkError `noAnswer`, `closed`
    */
   exchange(request: Uint8Array, accept: Accept): Promise<Uint8Array>;
@@ -49,7 +49,7 @@ export interface EsipaLink {
    */
   download(request: Uint8Array, into: AnswerSink): Promise<void>;
   /**
-   * Hands over a message that has no answer; resolves when the other side has it.
+   * Hands over a message that has no answer; resolves when the other side has it. It must not change until then.
    * @throws LinkError `noAnswer`, `closed`
    */
   send(message: Uint8Array): Promise<void>;

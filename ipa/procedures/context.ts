@@ -93,15 +93,15 @@ export class IpaContext {
 
   /** @returns whether the modem is registered at the deadline at the latest */
   waitRegistered(deadline: number): Promise<boolean> {
-    return this.#wait(deadline, (slice) => this.modem.waitRegistered(slice));
+    return this.wait(deadline, (slice) => this.modem.waitRegistered(slice));
   }
 
   /** @returns whether the modem reports a usable card at the deadline at the latest */
   waitSimReady(): Promise<boolean> {
-    return this.#wait(this.settings.simReadyDeadline, (slice) => this.modem.waitSimReady(slice));
+    return this.wait(this.settings.simReadyDeadline, (slice) => this.modem.waitSimReady(slice));
   }
 
-  async #wait(deadline: number, wait: (slice: number) => Promise<boolean>): Promise<boolean> {
+  private async wait(deadline: number, wait: (slice: number) => Promise<boolean>): Promise<boolean> {
     const { time } = this.platform;
     const until = time.ticks + deadline;
     for (;;) {

@@ -56,11 +56,11 @@ export class Fallback {
       leaving ? 'returnFromFallback' : 'executeFallbackMechanism',
     );
     // 7: somebody else has left the Fallback Profile. 2: somebody else has enabled it.
-    if (code === 0 || (leaving && code === 7) || (!leaving && code === 2)) this.#set(!leaving);
+    if (code === 0 || (leaving && code === 7) || (!leaving && code === 2)) this.set(!leaving);
     this.#since = this.#contactAt = context.platform.time.ticks;
   }
 
-  #set(active: boolean): void {
+  private set(active: boolean): void {
     this.#active = active;
     const { storage } = this.#context.platform;
     if (active) storage.write(KEY, '1');

@@ -18,7 +18,7 @@ export class StateChanges {
     for (const line of (storage.read(KEY) ?? '').split('\n')) {
       const space = line.indexOf(' ');
       const cause = Number(line.slice(0, space));
-      if (space > 0 && cause >= 0 && cause <= 127) this.#add({ cause, eimId: line.slice(space + 1) });
+      if (space > 0 && cause >= 0 && cause <= 127) this.add({ cause, eimId: line.slice(space + 1) });
     }
   }
 
@@ -30,27 +30,27 @@ export class StateChanges {
   /** Durable when it returns. A later cause replaces an earlier one: the eIM reads the whole state anyway. */
   set(eimId: string, cause: number): void {
     if (this.get(eimId) === cause) return;
-    this.#remove(eimId);
-    this.#add({ eimId, cause });
-    this.#save();
+    this.remove(eimId);
+    this.add({ eimId, cause });
+    this.save();
   }
 
   clear(eimId: string): void {
-    if (this.#remove(eimId)) this.#save();
+    if (this.remove(eimId)) this.save();
   }
 
-  #add(entry: { eimId: string; cause: number }): void {
+  private add(entry: { eimId: string; cause: number }): void {
     this.#causes.push(entry);
     if (this.#causes.length > LIMIT) this.#causes.shift();
   }
 
-  #remove(eimId: string): boolean {
+  private remove(eimId: string): boolean {
     const at = this.#causes.findIndex((entry) => entry.eimId === eimId);
     if (at >= 0) this.#causes.splice(at, 1);
     return at >= 0;
   }
 
-  #save(): void {
+  private save(): void {
     const lines: string[] = [];
     for (const { eimId, cause } of this.#causes) if (isOneLine(eimId)) lines.push(`${cause} ${eimId}`);
     if (lines.length === 0) this.#storage.delete(KEY);

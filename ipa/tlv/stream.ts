@@ -86,14 +86,14 @@ export class TlvStream {
     const open = this.#open;
     // A value or an entered element that is used up ends, whether bytes wait or not.
     if (open > 0 && this.#remaining[open - 1] === 0 && (this.#step === 4 || this.#step === 0))
-      return this.#close();
+      return this.close();
     const piece = this.#piece;
     if (piece) {
-      if (this.#step === 4 && this.#at < piece.length) return this.#value(piece);
+      if (this.#step === 4 && this.#at < piece.length) return this.value(piece);
       while (this.#at < piece.length) {
         const byte = piece[this.#at];
-        this.#take();
-        if (this.#header(byte)) return Found.header;
+        this.take();
+        if (this.headerByte(byte)) return Found.header;
       }
       // The piece belongs to whoever fed it; holding on to it would keep its memory.
       this.#piece = this.data = undefined;
@@ -102,7 +102,7 @@ export class TlvStream {
   }
 
   /** One byte of a header. @returns true when the header is complete */
-  #header(byte: number): boolean {
+  private headerByte(byte: number): boolean {
     switch (this.#step) {
       case 0:
         if (byte === 0 || byte === 0xff)
@@ -120,7 +120,7 @@ export class TlvStream {
       case 2:
         if (byte < 0x80) {
           this.length = byte;
-          return this.#opened();
+          return this.opened();
         }
         this.#lengthBytes = byte & 0x7f;
         if (this.#lengthBytes === 0)
@@ -132,11 +132,11 @@ export class TlvStream {
         return false;
       default:
         this.length = this.length * 256 + byte;
-        return --this.#lengthBytes === 0 && this.#opened();
+        return --this.#lengthBytes === 0 && this.opened();
     }
   }
 
-  #opened(): boolean {
+  private opened(): boolean {
     const open = this.#open;
     if (open > 0 && this.length > this.#remaining[open - 1]) {
       throw new TlvError('lengthBeyond', 'a length leads beyond the enclosing element', this.consumed);
@@ -149,7 +149,7 @@ export class TlvStream {
     return true;
   }
 
-  #value(piece: Uint8Array): Found {
+  private value(piece: Uint8Array): Found {
     const last = this.#open - 1;
     const remaining = this.#remaining;
     const count = Math.min(piece.length - this.#at, remaining[last]);
@@ -164,7 +164,7 @@ export class TlvStream {
   }
 
   /** One byte of a header goes off everything that is open. */
-  #take(): void {
+  private take(): void {
     this.#at++;
     this.consumed++;
     const remaining = this.#remaining;
@@ -175,7 +175,7 @@ export class TlvStream {
     for (let i = 0; i < open; i++) remaining[i]--;
   }
 
-  #close(): Found {
+  private close(): Found {
     const last = --this.#open;
     if (this.#entered > last) this.#entered = last;
     this.tag = this.#tags[last];

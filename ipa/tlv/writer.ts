@@ -18,7 +18,7 @@ export class Writer implements ByteSink {
   readonly #limit: number;
   readonly #initial: number;
   // Where the contents of the open elements start. It keeps its size: an array that shrinks is allocated anew.
-  readonly #open: number[] = [];
+  #open: number[] | undefined;
   #depth = 0;
 
   /**
@@ -45,7 +45,7 @@ export class Writer implements ByteSink {
   /** Empties the buffer and gives its memory back. */
   release(): void {
     this.clear();
-    this.#bytes = undefined;
+    this.#bytes = this.#open = undefined;
   }
 
   /** Takes back what was written behind `length`; elements that were opened there must not be. */
@@ -53,14 +53,21 @@ export class Writer implements ByteSink {
     this.length = length;
   }
 
+  /** What has been written, for good: the buffer lets go of it, and holds nothing. */
+  detach(): Uint8Array {
+    const { bytes } = this;
+    this.release();
+    return bytes;
+  }
+
   /** Appends bytes as they are. */
   write(bytes: ArrayLike<number>): void {
-    this.#room(bytes.length).set(bytes, this.length);
+    this.room(bytes.length).set(bytes, this.length);
     this.length += bytes.length;
   }
 
   byte(value: number): this {
-    this.#room(1)[this.length++] = value;
+    this.room(1)[this.length++] = value;
     return this;
   }
 
@@ -70,12 +77,12 @@ export class Writer implements ByteSink {
    */
   expect(count: number): void {
     const wanted = Math.min(this.length + count, this.#limit, MOST_EXPECTED);
-    if (wanted > (this.#bytes?.length ?? this.#initial)) this.#resize(wanted);
+    if (wanted > (this.#bytes?.length ?? this.#initial)) this.resize(wanted);
   }
 
   /** A view of `count` bytes behind what has been written, for somebody to fill; advance() takes them as written. */
   space(count: number): Uint8Array {
-    return this.#room(count).subarray(this.length, this.length + count);
+    return this.room(count).subarray(this.length, this.length + count);
   }
 
   advance(count: number): void {
@@ -85,33 +92,35 @@ export class Writer implements ByteSink {
   /** Opens a constructed element. */
   begin(tag: number): this {
     if (this.#depth >= MAX_DEPTH) throw new TlvError('tooDeep', 'nested too deeply', this.length);
-    this.#tag(tag);
+    this.tag(tag);
     this.byte(0);
+    this.#open ??= [];
     this.#open[this.#depth++] = this.length;
     return this;
   }
 
   /** Closes the element of the last begin(). */
   end(): this {
-    if (this.#depth === 0) throw new TlvError('badValue', 'end() without begin()', this.length);
+    if (!this.#open || this.#depth === 0)
+      throw new TlvError('badValue', 'end() without begin()', this.length);
     const start = this.#open[--this.#depth];
     const length = this.length - start;
     const more = lengthOfLength(length) - 1;
     if (more > 0) {
-      this.#room(more).copyWithin(start + more, start, this.length);
+      this.room(more).copyWithin(start + more, start, this.length);
       this.length += more;
     }
     const end = this.length;
     this.length = start - 1;
-    this.#length(length);
+    this.lengthField(length);
     this.length = end;
     return this;
   }
 
   /** A primitive element; without `value` an empty one (NULL). */
   primitive(tag: number, value?: ArrayLike<number>): this {
-    this.#tag(tag);
-    this.#length(value ? value.length : 0);
+    this.tag(tag);
+    this.lengthField(value ? value.length : 0);
     if (value) this.write(value);
     return this;
   }
@@ -121,8 +130,8 @@ export class Writer implements ByteSink {
     if (!Number.isSafeInteger(value)) throw new TlvError('badValue', 'not a safe integer', this.length);
     let size = 1;
     for (let limit = 0x80; value >= limit || value < -limit; limit *= 256) size++;
-    this.#tag(tag);
-    this.#length(size);
+    this.tag(tag);
+    this.lengthField(size);
     for (let shift = 256 ** (size - 1); size > 0; size--, shift /= 256)
       this.byte(Math.floor(value / shift) & 0xff);
     return this;
@@ -130,8 +139,8 @@ export class Writer implements ByteSink {
 
   /** Characters of an ASCII string under `tag`; others become `?`. eIM ids and FQDNs are ASCII. */
   ascii(tag: number, text: string): this {
-    this.#tag(tag);
-    this.#length(text.length);
+    this.tag(tag);
+    this.lengthField(text.length);
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
       this.byte(code < 0x80 ? code : 0x3f);
@@ -143,18 +152,18 @@ export class Writer implements ByteSink {
   header(tag: number, length: number): this {
     if (!(length >= 0 && length <= 0xffffffff))
       throw new TlvError('badValue', 'a length fits in four bytes', this.length);
-    this.#tag(tag);
-    this.#length(length);
+    this.tag(tag);
+    this.lengthField(length);
     return this;
   }
 
-  #tag(tag: number): void {
+  private tag(tag: number): void {
     if (tag > 0xffff) this.byte(tag >> 16);
     if (tag > 0xff) this.byte(tag >> 8);
     this.byte(tag);
   }
 
-  #length(length: number): void {
+  private lengthField(length: number): void {
     let bytes = lengthOfLength(length) - 1;
     if (bytes === 0) {
       this.byte(length);
@@ -164,7 +173,7 @@ export class Writer implements ByteSink {
     while (bytes-- > 0) this.byte(length >>> (8 * bytes));
   }
 
-  #room(count: number): Uint8Array {
+  private room(count: number): Uint8Array {
     const bytes = this.#bytes;
     const needed = this.length + count;
     if (bytes && needed <= bytes.length) return bytes;
@@ -175,12 +184,12 @@ export class Writer implements ByteSink {
         this.length,
       );
     }
-    return this.#resize(
+    return this.resize(
       Math.min(this.#limit, Math.max(this.#initial, bytes ? needed + (needed >> 2) : needed)),
     );
   }
 
-  #resize(capacity: number): Uint8Array {
+  private resize(capacity: number): Uint8Array {
     const bytes = new Uint8Array(capacity);
     if (this.#bytes && this.length > 0) bytes.set(this.#bytes.subarray(0, this.length));
     this.#bytes = bytes;

@@ -1,37 +1,20 @@
-import type {
-  MqttConfiguration,
-  MqttReadableOptions,
-  Observer,
-  Timer,
-  TimerHandle,
-} from '../../../hal/contracts/index.js';
+import type { MqttReadableOptions, Observer, TimerHandle } from '../../../hal/contracts/index.js';
 import type { IpaEvent } from '../../events.js';
 import { digits } from '../../text.js';
 import { TlvError, Writer } from '../../tlv/index.js';
-import {
-  type Accept,
-  type AnswerSink,
-  defaultTimes,
-  type EsipaLink,
-  LinkError,
-  type LinkTimes,
-} from '../link.js';
+import { type Accept, type AnswerSink, type EsipaLink, LinkError } from '../link.js';
 import { EsipaTag } from '../tags.js';
-import { MqttConnection } from './connection.js';
+import { MqttConnection, type MqttConnectionOptions } from './connection.js';
 import { Outbox, type Outgoing } from './outbox.js';
 
-export interface MqttLinkOptions {
+export interface MqttLinkOptions extends MqttConnectionOptions {
   eimId: string;
   /** 16 bytes. */
   eid: Uint8Array;
-  mqtt: MqttConfiguration;
-  timer: Timer;
-  random: () => number;
   /** Topic templates; `{eid}` and `{eimId}` are replaced. */
   topics?: { toEim: string; toIpa: string };
   /** Template of the client id, `{eid}` where not given. Two links to one broker need two ids. */
   clientId?: string;
-  times?: LinkTimes;
   /** Longest message taken, bytes. */
   messageLimit?: number;
   /** Injected messages kept until the IPA has time for them. */
@@ -65,20 +48,18 @@ interface Handover {
   reject: (error: unknown) => void;
 }
 
+/** Bytes of a message that are read at a time; of a long one, what is held. */
+const PIECE = 128;
+
 /** ESipa over MQTT 3.1.1, QoS 1 and a persistent session (docs/mqtt-binding.md). */
-export class MqttLink implements EsipaLink {
+export class MqttLink extends MqttConnection implements EsipaLink {
   readonly eimId: string;
   onInjection: (() => void) | undefined;
 
   readonly #options: MqttLinkOptions;
-  readonly #times: LinkTimes;
-  readonly #toIpa: string;
-  readonly #connection: MqttConnection;
   readonly #outbox: Outbox;
-  readonly #piece = new Uint8Array(128);
-  /** The message being received; changes places with #answer when an exchange takes it. */
-  #incoming: Writer;
-  #answer: Writer;
+  /** The message being received; nothing is held between messages. */
+  readonly #incoming: Writer;
   #receiving = false;
   /** The message being received goes to a sink; this many bytes of it wait, and more will be announced. */
   #pouring = false;
@@ -94,73 +75,40 @@ export class MqttLink implements EsipaLink {
   #dropped = 0;
 
   constructor(options: MqttLinkOptions) {
-    const {
-      eimId,
-      eid,
-      mqtt,
-      timer,
-      random,
-      clientId = '{eid}',
-      topics = defaultTopics(),
-      messageLimit = 16_384,
-    } = options;
-    const fill = (template: string) => template.split('{eid}').join(digits(eid)).split('{eimId}').join(eimId);
-    this.eimId = eimId;
+    const { topics = defaultTopics(), clientId = '{eid}' } = options;
+    super(options, fill(clientId, options), fill(topics.toIpa, options));
+    this.eimId = options.eimId;
     this.#options = options;
-    this.#times = options.times ?? defaultTimes();
-    this.#toIpa = fill(topics.toIpa);
-    this.#incoming = new Writer(256, messageLimit);
-    this.#answer = new Writer(256, messageLimit);
-    this.#connection = new MqttConnection({
-      mqtt,
-      clientId: fill(clientId),
-      topic: this.#toIpa,
-      timer,
-      random,
-      times: this.#times,
-      onState: (state, detail) => options.observe?.({ event: 'link', eimId, state, detail }),
-      onWritable: () => this.#outbox.pump(),
-      onAcknowledged: (id) => this.#acknowledged(id),
-      onReadable: (count, message) => this.#readable(count, message),
-      onLost: () => {
-        this.#receiving = false;
-        this.#outbox.restart();
-        if (this.#pouring) this.#breakOff('the connection broke in the middle of a long answer');
-      },
-    });
-    this.#outbox = new Outbox(this.#connection, fill(topics.toEim));
+    this.#incoming = new Writer(PIECE, options.messageLimit ?? 16_384);
+    this.#outbox = new Outbox(this, fill(topics.toEim, options));
   }
 
   get connected(): boolean {
-    return this.#connection.ready;
+    return this.ready;
   }
 
-  resume(): void {
-    if (!this.#closed) this.#connection.resume();
+  override resume(): void {
+    if (!this.#closed) super.resume();
   }
 
-  suspend(): void {
-    this.#connection.suspend();
-  }
-
-  close(): void {
+  override close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#connection.close();
+    super.close();
     this.#outbox.clear();
-    this.#failAll(new LinkError('closed', 'the link was closed'));
+    this.failAll(new LinkError('closed', 'the link was closed'));
     this.#options.observe?.({ event: 'link', eimId: this.eimId, state: 'closed' });
   }
 
   exchange(request: Uint8Array, accept: Accept): Promise<Uint8Array> {
-    return this.#begin(request, accept, undefined);
+    return this.begin(request, accept, undefined);
   }
 
   async download(request: Uint8Array, into: AnswerSink): Promise<void> {
-    await this.#begin(request, () => false, into);
+    await this.begin(request, () => false, into);
   }
 
-  #begin(request: Uint8Array, accept: Accept, into: AnswerSink | undefined): Promise<Uint8Array> {
+  private begin(request: Uint8Array, accept: Accept, into: AnswerSink | undefined): Promise<Uint8Array> {
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
     if (this.#exchange) return Promise.reject(new LinkError('refused', 'an exchange is open already'));
     return new Promise((resolve, reject) => {
@@ -177,20 +125,20 @@ export class MqttLink implements EsipaLink {
         resolve,
         reject,
       };
-      this.#submit();
+      this.submit();
     });
   }
 
   send(message: Uint8Array): Promise<void> {
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
     return new Promise((resolve, reject) => {
-      const { answer, attempts } = this.#times;
-      const outgoing = this.#post(message.slice());
+      const { answer, attempts } = this.times;
+      const outgoing = this.post(message);
       const handover: Handover = { outgoing, timer: undefined, resolve, reject };
       this.#handovers.push(handover);
       handover.timer = this.#options.timer.set(() => {
         const detail = `the broker did not take a message for ${this.eimId} in time`;
-        this.#endHandover(handover).reject(new LinkError('noAnswer', detail));
+        this.endHandover(handover).reject(new LinkError('noAnswer', detail));
       }, answer * attempts);
     });
   }
@@ -199,9 +147,25 @@ export class MqttLink implements EsipaLink {
     return this.#injections.shift();
   }
 
+  // The connection --------------------------------------------------------------------------------------------------
+
+  protected override onState(state: 'connecting' | 'connected' | 'lost', detail?: string): void {
+    this.#options.observe?.({ event: 'link', eimId: this.eimId, state, detail });
+  }
+
+  protected override onRoom(): void {
+    this.#outbox.pump();
+  }
+
+  protected override onLost(): void {
+    this.#receiving = false;
+    this.#outbox.restart();
+    if (this.#pouring) this.breakOff('the connection broke in the middle of a long answer');
+  }
+
   // Out -------------------------------------------------------------------------------------------------------------
 
-  #post(message: Uint8Array): Outgoing {
+  private post(message: Uint8Array): Outgoing {
     this.#options.observe?.({
       event: 'esipa',
       direction: 'up',
@@ -210,60 +174,60 @@ export class MqttLink implements EsipaLink {
       message,
     });
     const outgoing = this.#outbox.add(message);
-    void this.#pumpSoon();
+    void this.pumpSoon();
     return outgoing;
   }
 
-  #failAll(error: unknown): void {
+  private failAll(error: unknown): void {
     const exchange = this.#exchange;
-    this.#endExchange();
+    this.endExchange();
     exchange?.reject(error);
-    for (const handover of [...this.#handovers]) this.#endHandover(handover).reject(error);
+    for (const handover of [...this.#handovers]) this.endHandover(handover).reject(error);
   }
 
   /** From an empty stack: the way down to the socket is long. */
-  async #pumpSoon(): Promise<void> {
+  private async pumpSoon(): Promise<void> {
     // From here on an empty stack (docs/design.md §4).
     await undefined;
     try {
       this.#outbox.pump();
     } catch (error) {
       // A platform that breaks its promises: whoever waits is told.
-      this.#failAll(error);
+      this.failAll(error);
     }
   }
 
   /** Sends the request of the open exchange, and again each time its answer does not come in time. */
-  #submit(): void {
+  private submit(): void {
     const exchange = this.#exchange;
     if (!exchange) return;
     const { outgoing, request, sent } = exchange;
-    if (sent === this.#times.attempts) {
-      this.#endExchange();
+    if (sent === this.times.attempts) {
+      this.endExchange();
       exchange.reject(new LinkError('noAnswer', `${this.eimId} did not answer ${sent} times`));
       return;
     }
     exchange.sent++;
-    exchange.timer = this.#options.timer.set(() => this.#submit(), this.#times.answer);
+    exchange.timer = this.#options.timer.set(() => this.submit(), this.times.answer);
     // What the broker does not have yet is still on its way: a second copy would not help.
-    if (!outgoing || outgoing.acknowledged) exchange.outgoing = this.#post(request);
+    if (!outgoing || outgoing.acknowledged) exchange.outgoing = this.post(request);
   }
 
-  #acknowledged(id: number): void {
+  protected override onAcknowledged(id: number): void {
     const outgoing = this.#outbox.acknowledge(id);
     const handover = this.#handovers.find((one) => one.outgoing === outgoing);
-    if (handover) this.#endHandover(handover).resolve();
+    if (handover) this.endHandover(handover).resolve();
     this.#outbox.pump();
   }
 
-  #endHandover(handover: Handover): Handover {
+  private endHandover(handover: Handover): Handover {
     this.#options.timer.clear(handover.timer);
     this.#outbox.remove(handover.outgoing);
     this.#handovers.splice(this.#handovers.indexOf(handover), 1);
     return handover;
   }
 
-  #endExchange(): void {
+  private endExchange(): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
     if (!exchange) return;
@@ -273,48 +237,65 @@ export class MqttLink implements EsipaLink {
 
   // In --------------------------------------------------------------------------------------------------------------
 
-  #readable(count: number, { topic, byteLength, more }: MqttReadableOptions): void {
+  protected override onReadable(count: number, { topic, byteLength, more }: MqttReadableOptions): void {
     if (topic !== undefined) {
       this.#incoming.clear();
       this.#byteLength = byteLength;
-      this.#receiving = topic === this.#toIpa;
-      if (!this.#receiving) this.#drop(0, 'foreignTopic');
+      this.#receiving = topic === this.topic;
+      if (!this.#receiving) this.drop(0, 'foreignTopic');
+      else if (byteLength && !this.#exchange?.into) this.#incoming.expect(byteLength);
     }
     if (this.#pouring) {
       this.#left += count;
       this.#more = more;
-      void this.#pour();
+      void this.pour();
       return;
     }
     for (let left = count; left > 0; ) {
-      const got = this.#connection.read(
-        left < this.#piece.length ? this.#piece.subarray(0, left) : this.#piece,
-      );
+      const got = this.receive(left);
       if (got <= 0) break;
       left -= got;
-      if (this.#receiving) this.#collect(this.#piece.subarray(0, got));
-      if (this.#receiving && this.#isForSink()) {
+      if (this.#receiving && this.isForSink()) {
         this.#left = left;
         this.#more = more;
         this.#pouring = true;
-        void this.#pour();
+        void this.pour();
         return;
       }
     }
-    if (!more && this.#receiving) {
+    if (more) return;
+    if (this.#receiving) this.take();
+    this.#receiving = false;
+    this.#incoming.release();
+  }
+
+  /** Reads up to `left` bytes behind what is there of the message. @returns how many */
+  private receive(left: number): number {
+    const incoming = this.#incoming;
+    const count = Math.min(left, PIECE);
+    let piece: Uint8Array | undefined;
+    try {
+      if (this.#receiving) piece = incoming.space(count);
+    } catch (error) {
+      if (!(error instanceof TlvError)) throw error;
+      // The rest of it is read and thrown away: the eIM sends it again or gives up, the connection stays usable.
       this.#receiving = false;
-      this.#take();
+      const length = this.#byteLength;
+      this.drop(0, `tooLong${length === undefined ? '' : ` (${length} bytes)`}`);
     }
+    const got = this.read(piece ?? incoming.clear().space(count));
+    if (piece && got > 0) incoming.advance(got);
+    return got;
   }
 
   /** Is the message, of which the beginning is there, the answer of a download()? */
-  #isForSink(): boolean {
+  private isForSink(): boolean {
     const exchange = this.#exchange;
     return exchange?.into !== undefined && firstTag(this.#incoming.bytes) === exchange.answerTag;
   }
 
   /** Brings what waits to the sink, piece by piece; reads on only when it has taken one. */
-  async #pour(): Promise<void> {
+  private async pour(): Promise<void> {
     const exchange = this.#exchange;
     if (this.#taking || !exchange?.into) return;
     const { timer } = this.#options;
@@ -338,28 +319,28 @@ export class MqttLink implements EsipaLink {
         this.#incoming.clear();
       }
       while (wanted && this.#pouring && this.#left > 0) {
-        const piece = this.#piece.subarray(0, Math.min(this.#left, this.#piece.length));
-        const got = this.#connection.read(piece);
+        const piece = this.#incoming.space(Math.min(this.#left, PIECE));
+        const got = this.read(piece);
         if (got <= 0) break;
         this.#left -= got;
         wanted = await exchange.into.take(piece.subarray(0, got));
       }
       if (this.#exchange !== exchange) return;
       if (!wanted || (this.#left === 0 && !this.#more)) {
-        this.#stopPouring();
-        this.#endExchange();
+        this.stopPouring();
+        this.endExchange();
         exchange.resolve(this.#incoming.bytes);
       } else {
-        const { answer, attempts } = this.#times;
+        const { answer, attempts } = this.times;
         exchange.timer = timer.set(
-          () => this.#breakOff(`${this.eimId} fell silent in the middle of a long answer`),
+          () => this.breakOff(`${this.eimId} fell silent in the middle of a long answer`),
           answer * attempts,
         );
       }
     } catch (error) {
       if (this.#exchange !== exchange) return;
-      this.#stopPouring();
-      this.#endExchange();
+      this.stopPouring();
+      this.endExchange();
       exchange.reject(error);
     } finally {
       this.#taking = false;
@@ -367,66 +348,56 @@ export class MqttLink implements EsipaLink {
   }
 
   /** What is left of the message is read and thrown away. */
-  #stopPouring(): void {
+  private stopPouring(): void {
     this.#pouring = this.#receiving = false;
     for (let got = 1; this.#left > 0 && got > 0; this.#left -= got)
-      got = this.#connection.read(this.#piece.subarray(0, Math.min(this.#left, this.#piece.length)));
+      got = this.read(this.#incoming.clear().space(Math.min(this.#left, PIECE)));
     this.#left = 0;
+    this.#incoming.release();
   }
 
-  #breakOff(detail: string): void {
+  private breakOff(detail: string): void {
     const exchange = this.#exchange;
     this.#pouring = this.#receiving = false;
     this.#left = 0;
     this.#incoming.clear();
-    this.#endExchange();
+    this.endExchange();
     exchange?.reject(new LinkError('noAnswer', detail));
   }
 
-  #collect(piece: Uint8Array): void {
-    try {
-      this.#incoming.write(piece);
-    } catch (error) {
-      if (!(error instanceof TlvError)) throw error;
-      // The rest of it is read and thrown away: the eIM sends it again or gives up, the connection stays usable.
-      this.#receiving = false;
-      const length = this.#byteLength;
-      this.#drop(0, `tooLong${length === undefined ? '' : ` (${length} bytes)`}`);
-    }
-  }
-
-  #take(): void {
+  private take(): void {
     const message = this.#incoming.bytes;
     const tag = firstTag(message);
     this.#options.observe?.({ event: 'esipa', direction: 'down', eimId: this.eimId, tag, message });
     const exchange = this.#exchange;
     if (exchange && exchange.answerTag === tag && exchange.accept(message)) {
-      const answer = this.#incoming;
-      this.#incoming = this.#answer;
-      this.#incoming.release();
-      this.#answer = answer;
-      this.#endExchange();
-      exchange.resolve(message);
+      this.endExchange();
+      exchange.resolve(this.#incoming.detach());
     } else if (tag === EsipaTag.transferEimPackage) {
-      this.#inject(message);
+      this.inject();
     } else {
-      this.#drop(tag, exchange?.answerTag === tag ? 'notMatching' : 'notAwaited');
+      this.drop(tag, exchange?.answerTag === tag ? 'notMatching' : 'notAwaited');
     }
   }
 
-  #inject(message: Uint8Array): void {
+  private inject(): void {
     if (this.#injections.length >= (this.#options.injectionLimit ?? 4)) {
-      this.#drop(EsipaTag.transferEimPackage, 'injectionQueueFull');
+      this.drop(EsipaTag.transferEimPackage, 'injectionQueueFull');
       return;
     }
-    this.#injections.push(message.slice());
+    this.#injections.push(this.#incoming.detach());
     this.onInjection?.();
   }
 
-  #drop(tag: number, reason: string): void {
+  private drop(tag: number, reason: string): void {
     this.#dropped++;
     this.#options.observe?.({ event: 'dropped', eimId: this.eimId, tag, reason, count: this.#dropped });
   }
+}
+
+/** Fills in a template of a topic or client id. */
+function fill(template: string, { eid, eimId }: MqttLinkOptions): string {
+  return template.split('{eid}').join(digits(eid)).split('{eimId}').join(eimId);
 }
 
 function firstTag(message: Uint8Array): number {

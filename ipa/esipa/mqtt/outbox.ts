@@ -84,11 +84,11 @@ export class Outbox {
     const connection = this.#connection;
     if (!connection.ready) return;
     for (const outgoing of this.#waiting) {
-      while (outgoing.offset < outgoing.bytes.length) if (!this.#writePiece(outgoing)) return;
+      while (outgoing.offset < outgoing.bytes.length) if (!this.writePiece(outgoing)) return;
     }
   }
 
-  #writePiece(outgoing: Outgoing): boolean {
+  private writePiece(outgoing: Outgoing): boolean {
     const connection = this.#connection;
     const { bytes, offset } = outgoing;
     const room =

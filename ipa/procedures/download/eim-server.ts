@@ -48,14 +48,14 @@ export class EimServer implements RspServer {
   ): Promise<EimServerAuthentication> {
     const { message } = this.#context;
     writeInitiateAuthentication(message, euiccChallenge, this.address, euiccInfo1, this.#eimTransactionId);
-    const answer = readInitiateAuthentication(await this.#exchange(EsipaTag.initiateAuthentication));
+    const answer = readInitiateAuthentication(await this.exchange(EsipaTag.initiateAuthentication));
     if ('refusal' in answer) throw refused('InitiateAuthentication', answer);
     return answer;
   }
 
   async authenticateClient(transactionId: Uint8Array, response: Uint8Array): Promise<EimDownloadPreparation> {
     writeAuthenticateClient(this.#context.message, transactionId, response);
-    const answer = readAuthenticateClient(await this.#exchange(EsipaTag.authenticateClient));
+    const answer = readAuthenticateClient(await this.exchange(EsipaTag.authenticateClient));
     if ('refusal' in answer) {
       const reason =
         answer.refusal === PPR_NOT_ALLOWED ? CancelReason.pprNotAllowed : CancelReason.undefinedReason;
@@ -84,7 +84,7 @@ export class EimServer implements RspServer {
 
   async cancelSession(transactionId: Uint8Array, response: Uint8Array): Promise<void> {
     writeCancelSession(this.#context.message, transactionId, response);
-    const refusal = readCancelSession(await this.#exchange(EsipaTag.cancelSession));
+    const refusal = readCancelSession(await this.exchange(EsipaTag.cancelSession));
     if (refusal !== 0) throw refused('CancelSession', { refusal });
   }
 
@@ -93,7 +93,7 @@ export class EimServer implements RspServer {
   }
 
   /** Answers to something else are left to the link, which drops them. */
-  #exchange(tag: number): Promise<Uint8Array> {
+  private exchange(tag: number): Promise<Uint8Array> {
     const { message } = this.#context;
     return this.#link.exchange(
       message.bytes,
