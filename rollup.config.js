@@ -8,12 +8,15 @@ const executable = { name: 'executable', writeBundle: () => chmodSync(program, 0
 
 /**
  * The command line, and beside it what starts the XS host of test/xs, which `demo --engine xs` loads when it is asked for.
- * What comes from npm stays outside of them. With --configBench: what `npm run bench` runs, and nothing else.
+ * What comes from npm stays outside of them. With --configBench: what `npm run bench` runs, and nothing else;
+ * with --configFirmware: what `npm run firmware` runs.
  */
-export default ({ configBench }) => ({
+export default ({ configBench, configFirmware }) => ({
   input: configBench
     ? { 'xs/bench': 'test/bench/main.ts' }
-    : { 'xs-ipa': 'host-sim/cli/main.ts', 'xs/host': 'test/xs/run.ts' },
+    : configFirmware
+      ? { firmware: 'tools/firmware/main.ts' }
+      : { 'xs-ipa': 'host-sim/cli/main.ts', 'xs/host': 'test/xs/run.ts' },
   output: {
     dir: '.',
     // It has to stay beside the host's C sources.
@@ -31,10 +34,17 @@ export default ({ configBench }) => ({
       tsconfig: './tsconfig.json',
       noEmit: false,
       noEmitOnError: true,
-      include: ['ipa/**/*.ts', 'hal/**/*.ts', 'host-sim/**/*.ts', 'test/{xs,bench}/*.ts'],
+      include: [
+        'ipa/**/*.ts',
+        'hal/**/*.ts',
+        'host-sim/**/*.ts',
+        'tools/**/*.ts',
+        'test/*.ts',
+        'test/{xs,bench,interop}/*.ts',
+      ],
       exclude: ['test/**/*.test.ts'],
       compilerOptions: { module: 'ESNext', moduleResolution: 'Bundler', sourceMap: true },
     }),
-    ...(configBench ? [] : [executable]),
+    ...(configBench || configFirmware ? [] : [executable]),
   ],
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { checkDeviceCode, checkImports, importsOf, isDeviceCode } from './arrows.js';
 
 const root = join(import.meta.dirname, '..');
-const files = ['ipa', 'hal', 'firmware', 'host-sim', 'test'].flatMap((room) =>
+const files = ['ipa', 'hal', 'firmware', 'host-sim', 'tools', 'test'].flatMap((room) =>
   readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => `${room}/${name.replaceAll(sep, '/')}`),

@@ -26,6 +26,7 @@ const ROOMS: readonly { room: string; may: readonly string[]; packages: boolean 
   { room: 'host-sim/cli/', may: ['host-sim/', 'hal/', 'ipa/'], packages: true },
   { room: 'host-sim/events.ts', may: ['host-sim/', 'hal/', 'ipa/'], packages: true },
   { room: 'host-sim/', may: ['host-sim/', 'hal/'], packages: true },
+  { room: 'tools/', may: ['tools/', 'host-sim/', 'hal/', 'ipa/', 'test/interop/'], packages: true },
   { room: 'test/', may: [''], packages: true },
 ];
 

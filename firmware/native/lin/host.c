@@ -3,9 +3,11 @@
 #include "xs.h"
 #include "mc.xs.h"
 
-#include <glib.h>
+#include <glib-unix.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "figures.h"
 
 void fxAbort(xsMachine *the, int status) {
   (void)the;
@@ -22,10 +24,19 @@ void xs_cli_exit(xsMachine *the) {
   exit(xsToInteger(xsArg(0)));
 }
 
+static gboolean quit(gpointer loop) {
+  g_main_loop_quit(loop);
+  return G_SOURCE_REMOVE;
+}
+
 int main(void) {
   xsMachine *machine = xsPrepareMachine(NULL, xsPreparation(), "xs-ipa", NULL, NULL);
+  GMainLoop *loop = g_main_loop_new(NULL, FALSE);
   int failed = 0;
   if (!machine) return 1;
+  xs_cli_begin(machine);
+  g_unix_signal_add(SIGTERM, quit, loop);
+  g_unix_signal_add(SIGINT, quit, loop);
   xsBeginHost(machine);
   {
     xsVars(1);
@@ -38,7 +49,8 @@ int main(void) {
     }
   }
   xsEndHost(machine);
-  if (!failed) g_main_loop_run(g_main_loop_new(NULL, FALSE));
+  if (!failed) g_main_loop_run(loop);
+  xs_cli_figures(machine);
   xsDeleteMachine(machine);
   return failed;
 }

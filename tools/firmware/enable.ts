@@ -1,0 +1,201 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { factoryProfiles, operators, simulateModem } from '../../host-sim/cli/world.js';
+import { RealClock } from '../../host-sim/clock.js';
+import { Broker, Eim, MqttEim, type Outcome } from '../../host-sim/eim/index.js';
+import type { TraceEvent } from '../../host-sim/events.js';
+import { listenTcp } from '../../host-sim/modem/index.js';
+import { makePki } from '../../host-sim/pki/index.js';
+import { seeded } from '../../host-sim/random.js';
+import { MemoryStore } from '../../host-sim/store.js';
+import { Trace } from '../../host-sim/trace/index.js';
+import { Mosquitto } from '../../test/interop/mosquitto.js';
+
+export interface EnableOptions {
+  /** Path of the command-line program. */
+  program: string;
+  /** Path of socat, which makes the pty. */
+  socat: string;
+  /** Path of Mosquitto; the broker embedded in the simulator when absent. */
+  mosquitto?: string;
+  /** More settings for the device (firmware/provisioning.ts). */
+  settings?: Readonly<Record<string, unknown>>;
+  observe?: (event: TraceEvent) => void;
+  /** A line that the program wrote. */
+  onLine?: (line: string) => void;
+}
+
+/** What the machine has needed. Slots are `slotBytes` bytes on this computer, and 16 on a device. */
+export interface MachineFigures {
+  /** Version of the engine. */
+  xs: string;
+  slotBytes: number;
+  /** Slots of the stack, and most that were taken of it. */
+  stack: number;
+  stackPeak: number;
+  /** Most slots and bytes of chunks, garbage included. */
+  slotsPeak: number;
+  chunksPeak: number;
+  /** After a collection at the end. */
+  slots: number;
+  chunks: number;
+}
+
+export interface EnableResult {
+  /** Every order ended as it must, and the profile is enabled. */
+  ok: boolean;
+  broker: string;
+  /** By what was ordered. */
+  outcomes: Record<string, Outcome>;
+  enabled: string | undefined;
+  /** From the program's start to the last verified result. */
+  milliseconds: number;
+  /** Absent when the program did not live to say it. */
+  machine: MachineFigures | undefined;
+}
+
+const EID = '89049032123451234512345678901235';
+const EIM = 'eim.example.com';
+/** Milliseconds that an order may take. */
+const PATIENCE = 20_000;
+
+/**
+ * Runs the firmware as a program against modem and eUICC on a pty, a broker and an eIM: it associates, lists the profiles,
+ * enables one and reports that.
+ *
+ * @throws {Error} when the surroundings cannot be set up, or the program ends by itself
+ */
+export async function runEnable(options: EnableOptions): Promise<EnableResult> {
+  const closing: (() => unknown)[] = [];
+  try {
+    const clock = new RealClock();
+    const random = seeded(1);
+    const trace = new Trace(clock);
+    if (options.observe) trace.subscribe(options.observe);
+    const eims = [{ eimId: EIM, eimIdType: 2 as const, eimFqdn: EIM }];
+    const pki = await makePki({ eid: EID, eims, now: clock.now, random });
+    const broker = await startBroker(options.mosquitto, trace);
+    closing.push(broker.close);
+    const eim = new Eim({
+      credentials: pki.eims[0],
+      ciCertificates: pki.ciCertificates,
+      store: new MemoryStore(),
+      clock,
+      random,
+      observe: trace.observer('eim'),
+    });
+    closing.push(() => eim.close());
+    const link = new MqttEim({ eim, url: `mqtt://127.0.0.1:${broker.port}` });
+    await link.open();
+    closing.push(() => link.close());
+    const network = operators();
+    const { modem, euicc } = simulateModem({ pki, store: new MemoryStore(), clock, random, trace, network });
+    closing.push(() => modem.powerOff());
+    const line = await listenTcp(modem, { host: '127.0.0.1', port: 0 });
+    closing.push(() => line.close());
+
+    const folder = mkdtempSync(join(tmpdir(), 'xs-ipa-firmware-'));
+    closing.push(() => rmSync(folder, { recursive: true, force: true }));
+    const device = join(folder, 'tty');
+    const socat = start(
+      options.socat,
+      [`PTY,link=${device},raw,echo=0`, `TCP:127.0.0.1:${line.port},nodelay`],
+      folder,
+    );
+    closing.push(() => stop(socat));
+    while (!existsSync(device)) {
+      if (socat.exitCode !== null) throw new Error(`socat ended with ${socat.exitCode} and made no pty`);
+      await sleep(10);
+    }
+
+    const configuration = eim.eimConfiguration({ eid: EID, token: true, euiccCiPKId: pki.euicc.ciKeyId });
+    const settings = {
+      host: '127.0.0.1',
+      port: broker.port,
+      device,
+      poll: 2,
+      eim: Buffer.from(configuration).toString('hex'),
+      ...options.settings,
+    };
+    const begun = performance.now();
+    const program = start(options.program, [], folder, { XS_IPA_CONFIG: JSON.stringify(settings) });
+    closing.push(() => stop(program));
+    let machine: MachineFigures | undefined;
+    lines(program, (text) => {
+      if (text.startsWith('{"xs":')) machine = JSON.parse(text) as MachineFigures;
+      else options.onLine?.(text);
+    });
+    const died = new Promise<never>((_, reject) => {
+      program.once('error', reject);
+      program.once('exit', (code, signal) =>
+        reject(new Error(`the program ended by itself: ${signal ?? code}`)),
+      );
+    });
+    // It is stopped in the end, too.
+    died.catch(() => {});
+
+    const beta = factoryProfiles()[1];
+    const order = (psmo: Record<string, unknown>) =>
+      Promise.race([eim.queue(EID, { psmo: [psmo as never] }, { timeoutMilliseconds: PATIENCE }), died]);
+    const outcomes = {
+      listProfileInfo: await order({ op: 'listProfileInfo' }),
+      enable: await order({ op: 'enable', iccid: beta.iccid }),
+    };
+    const milliseconds = Math.round(performance.now() - begun);
+    await stop(program);
+    const enabled = euicc.profiles.find((profile) => profile.enabled)?.profileName;
+    const ok = Object.values(outcomes).every((outcome) => outcome.ok) && enabled === beta.profileName;
+    return { ok, broker: broker.name, outcomes, enabled, milliseconds, machine };
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+async function startBroker(
+  mosquitto: string | undefined,
+  trace: Trace,
+): Promise<{ name: string; port: number; close: () => unknown }> {
+  if (mosquitto) {
+    const broker = await Mosquitto.start(mosquitto, ['allow_anonymous true', 'persistence false']);
+    return { name: 'mosquitto', port: broker.port, close: () => broker.stop() };
+  }
+  const broker = await new Broker({ observe: trace.observer('broker') }).listen();
+  return { name: 'embedded', port: Number(new URL(broker.url).port), close: () => broker.close() };
+}
+
+function start(file: string, args: string[], cwd: string, env: Record<string, string> = {}): ChildProcess {
+  const child = spawn(file, args, {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
+  // Whoever waits for it is told another way.
+  child.on('error', () => {});
+  child.stdout?.resume();
+  child.stderr?.resume();
+  return child;
+}
+
+function lines(child: ChildProcess, take: (line: string) => void): void {
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = '';
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      const complete = (rest + text).split('\n');
+      rest = complete.pop() ?? '';
+      complete.forEach(take);
+    });
+  }
+}
+
+/** Ends a program and waits for its last words. */
+function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
+    return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once('close', () => resolve());
+    child.kill();
+  });
+}
