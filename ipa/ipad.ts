@@ -15,6 +15,7 @@ import {
   associate,
   bringUp,
   carryOut,
+  DeviceWork,
   defaultSettings,
   deliverNotifications,
   deliverResults,
@@ -23,6 +24,7 @@ import {
   type IpaSettings,
   inject,
   isSettled,
+  type Operation,
   poll,
   refreshSessions,
   StateChanges,
@@ -67,6 +69,7 @@ export class Ipad {
   readonly #options: IpadOptions;
   readonly #context: IpaContext;
   readonly #changes: StateChanges;
+  readonly #work: DeviceWork;
   #initialEim: Uint8Array | undefined;
   #running = false;
   /** run() has not ended; after stop() that takes a while. */
@@ -105,6 +108,7 @@ export class Ipad {
       options.blockSize,
     );
     this.#changes = new StateChanges(options.platform.storage);
+    this.#work = new DeviceWork(this.#context, this.#changes);
     options.modem.onNotice = (notice) => this.notice(notice);
   }
 
@@ -127,6 +131,17 @@ export class Ipad {
   associate(initialEim: Uint8Array): void {
     this.#initialEim = initialEim;
     this.signal();
+  }
+
+  /**
+   * Does something that the device's program wants of the eUICC, between two procedures: what is in procedures/local.ts.
+   * @returns what the operation gives
+   * @throws what it throws; IpaError `stopped` when run() ends before
+   */
+  perform<T>(operation: Operation<T>): Promise<T> {
+    const result = this.#work.add(operation);
+    this.signal();
+    return result;
   }
 
   /**
@@ -194,7 +209,8 @@ export class Ipad {
       pause = this.backOff('device', error, this.#failures++);
       this.#stage = NETWORK;
     }
-    if (pause > 0) this.sleep(pause);
+    // What was due already and has just failed waits like everything else.
+    if (pause > 0) this.sleep(Math.min(pause, this.untilWork() || pause));
     else this.next();
   };
 
@@ -221,6 +237,7 @@ export class Ipad {
   private async end(): Promise<void> {
     const context = this.#context;
     this.#ready = false;
+    this.#work.cancel(new IpaError('stopped', 'the IPA was stopped'));
     for (const { link } of context.sessions) link.close();
     context.sessions = [];
     try {
@@ -249,6 +266,8 @@ export class Ipad {
     const context = this.#context;
     const { sessions } = context;
     if (!this.#ready) return this.start();
+    const work = this.#work.next();
+    if (work) return work;
     if (this.#stage === NETWORK) {
       this.#stage = POLLS;
       if (sessions.length > 0 && !context.hasNetwork) return this.findNetwork();
@@ -441,7 +460,12 @@ export class Ipad {
         next = Math.min(next, failures > 0 ? Math.max(late, retryAt) : late);
       }
     }
-    return Math.max(0, Math.ceil(next - ticks));
+    return Math.min(Math.max(0, Math.ceil(next - ticks)), this.untilWork());
+  }
+
+  /** Milliseconds until the device's own work is due. */
+  private untilWork(): number {
+    return Math.max(0, Math.ceil(this.#work.dueAt - this.#options.platform.time.ticks));
   }
 
   private backOff(where: string, error: XsIpaError, failures: number): number {

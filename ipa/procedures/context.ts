@@ -11,6 +11,7 @@ import type { IpaEvent, IpaState } from '../events.js';
 import { Writer } from '../tlv/index.js';
 import { Downloads } from './download/record.js';
 import type { RspServer } from './download/server.js';
+import { Rollback } from './rollback.js';
 import { type Delivery, type EimSession, markHandled } from './session.js';
 import type { IpaSettings } from './settings.js';
 
@@ -49,7 +50,10 @@ export class IpaContext {
   rPlmn: Uint8Array | undefined;
   /** The modem registered anew: rPlmn may be another one. */
   plmnStale = true;
+  /** Clock ticks of the last answer to a poll, or of the last change of the profile that the device made. */
+  contactAt = 0;
   readonly downloads: Downloads;
+  readonly rollback: Rollback;
   /** The way to an SM-DP+ at this address; undefined when this device has none, so that downloads go through the eIM. */
   connectSmdp: ((address: string) => RspServer) | undefined;
   /** stop() was called: no wait is begun any more. */
@@ -70,6 +74,7 @@ export class IpaContext {
     this.downloads = new Downloads(platform.storage);
     this.es10 = new Es10(modem.uicc, { blockSize });
     this.es10.way = this;
+    this.rollback = new Rollback(this);
     this.message = new Writer(64, settings.messageLimit);
     this.result = new Writer(64, settings.messageLimit);
   }
@@ -196,6 +201,7 @@ export class IpaContext {
     // What the eUICC does not store is not acknowledged either: the eIM may not have taken it, and asks again then.
     if (delivery.seqNumber < 0) return true;
     markHandled(session, delivery.eimTransactionId);
+    if (delivery.seqNumber === this.rollback.seqNumber) this.rollback.disarm();
     session.resultsPending = delivery.resultsPending;
     if (delivery.notifications?.every((one) => seqNumbers.includes(one)))
       this.notificationsPending = delivery.notificationsPending;

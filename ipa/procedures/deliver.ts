@@ -220,6 +220,8 @@ export async function deliverResults(
   }
   session.resultsPending = false;
   session.resultsRefused = refused.length > 0;
+  // Whatever the eUICC held for this eIM has arrived, through the profile that is enabled now.
+  if (refused.length === 0) context.rollback.disarm(session.configuration.eimId);
 }
 
 /** Copies the oldest stored result for this eIM into context.result. */

@@ -42,6 +42,7 @@ export async function executeEuiccPackage(
   const resetsBefore = context.modem.simResets;
   const delivery = context.delivery(session, incoming.eimTransactionId);
   let result: PackageResult | number;
+  if (incoming.mayRollBack) context.rollback.arm(session.configuration.eimId);
   try {
     context.result.clear();
     await loadEuiccPackage(context.es10, incoming.body!, context.result);
@@ -49,6 +50,7 @@ export async function executeEuiccPackage(
   } catch (error) {
     result = await recover(context, session, incoming, error);
   }
+  followRollback(context, incoming, result);
   if (typeof result === 'number') {
     writeFault(context.message, reply, context.eid, result, incoming.eimTransactionId);
     return answer(context, session, delivery, reply);
@@ -79,6 +81,16 @@ export async function executeEuiccPackage(
   }
   endResult(context, reply, delivery);
   return answer(context, session, delivery, reply);
+}
+
+/** Each package that the eUICC accepts ends an earlier authorisation to roll back (procedures.md §2.2, step 9). */
+function followRollback({ rollback }: IpaContext, incoming: Incoming, result: PackageResult | number): void {
+  // What became of it is not known: the deadline runs.
+  if (result === PackageFault.undefinedError) rollback.start();
+  else if (typeof result === 'number' || result.kind !== 'executed') {
+    if (incoming.mayRollBack) rollback.disarm();
+  } else if (incoming.mayRollBack && result.profileChanged) rollback.start(result.seqNumber);
+  else rollback.disarm();
 }
 
 /** The result and a list of notifications, which is still to be written. */

@@ -13,35 +13,20 @@ const KEY = 'fallback';
  */
 export class Fallback {
   readonly #context: IpaContext;
-  /** Clock ticks of the last answer of an eIM, or of the last change of the profile. */
-  #contactAt: number;
   #active: boolean;
   #since: number;
 
   constructor(context: IpaContext) {
     this.#context = context;
     this.#active = context.platform.storage.read(KEY) !== undefined;
-    this.#since = this.#contactAt = context.platform.time.ticks;
-  }
-
-  get active(): boolean {
-    return this.#active;
-  }
-
-  /** An eIM has answered. */
-  contact(): void {
-    this.#contactAt = this.#context.platform.time.ticks;
+    this.#since = context.contactAt = context.platform.time.ticks;
   }
 
   /** Clock ticks at which something has to be done; infinity when nothing has. */
   get dueAt(): number {
-    const { settings, capabilities } = this.#context;
+    const { settings, capabilities, contactAt } = this.#context;
     if (!capabilities.fallbackSupported || settings.fallbackAfter <= 0) return Number.POSITIVE_INFINITY;
-    return this.#active ? this.#since + settings.fallbackReturn : this.#contactAt + settings.fallbackAfter;
-  }
-
-  get isDue(): boolean {
-    return this.#context.platform.time.ticks >= this.dueAt;
+    return this.#active ? this.#since + settings.fallbackReturn : contactAt + settings.fallbackAfter;
   }
 
   /** Goes to the Fallback Profile, or back from it. */
@@ -49,7 +34,7 @@ export class Fallback {
     const context = this.#context;
     const leaving = this.#active;
     // Next time, whatever comes of this attempt.
-    this.#since = this.#contactAt = context.platform.time.ticks;
+    this.#since = context.contactAt = context.platform.time.ticks;
     const code = await switchLocally(
       context,
       changes,
@@ -57,7 +42,7 @@ export class Fallback {
     );
     // 7: somebody else has left the Fallback Profile. 2: somebody else has enabled it.
     if (code === 0 || (leaving && code === 7) || (!leaving && code === 2)) this.set(!leaving);
-    this.#since = this.#contactAt = context.platform.time.ticks;
+    this.#since = context.contactAt = context.platform.time.ticks;
   }
 
   private set(active: boolean): void {

@@ -19,6 +19,8 @@ const CAT_BUSY = 5;
 export class Rollback {
   /** Clock ticks at which the new profile has had its time. */
   until = Number.POSITIVE_INFINITY;
+  /** Of the result that the eIM waits for; −1 when that is not known. */
+  seqNumber = -1;
   readonly #context: IpaContext;
   #eimId: string | undefined;
 
@@ -32,10 +34,6 @@ export class Rollback {
     return this.#eimId !== undefined;
   }
 
-  get isDue(): boolean {
-    return this.armed && this.#context.platform.time.ticks >= this.until;
-  }
-
   /** Before the package is loaded. Durable when it returns. */
   arm(eimId: string): void {
     this.#eimId = eimId;
@@ -43,8 +41,9 @@ export class Rollback {
     this.#context.platform.storage.write(KEY, eimId);
   }
 
-  /** The profile has changed: from now on the new one has to reach the eIM in time. */
-  start(): void {
+  /** The profile has changed: from now on the new one has to bring result `seqNumber` to the eIM in time. */
+  start(seqNumber = -1): void {
+    this.seqNumber = seqNumber;
     this.until = this.#context.platform.time.ticks + this.#context.settings.rollbackDeadline;
   }
 
