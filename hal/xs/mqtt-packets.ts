@@ -59,6 +59,24 @@ export function publishHeader(
   return header;
 }
 
+/** What a CONNACK with this return code says, §3.2.2.3. */
+export function refusal(code: number): string {
+  switch (code) {
+    case 1:
+      return 'it does not speak MQTT 3.1.1';
+    case 2:
+      return 'it does not accept the client identifier';
+    case 3:
+      return 'it is not available';
+    case 4:
+      return 'wrong user or password';
+    case 5:
+      return 'not authorised';
+    default:
+      return `code ${code}`;
+  }
+}
+
 function lengthOfLength(length: number): number {
   if (length > 0xfffffff) throw new XsIpaError('usage', `${length} bytes are too long for an MQTT packet`);
   return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x200000 ? 3 : 4;

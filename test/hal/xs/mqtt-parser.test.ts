@@ -13,7 +13,7 @@ interface Seen {
   id?: number;
   sessionPresent?: boolean;
   returnCode?: number;
-  granted?: number[];
+  granted?: readonly number[];
   topic?: string;
   qos?: number;
   duplicate?: boolean;
