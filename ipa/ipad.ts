@@ -27,6 +27,7 @@ import {
   type Operation,
   poll,
   refreshSessions,
+  type SmdpConnection,
   StateChanges,
   serveDownload,
 } from './procedures/index.js';
@@ -37,6 +38,8 @@ export interface IpadOptions {
   platform: Platform;
   /** The way to an associated eIM; undefined when this device has none that fits its configuration. */
   createLink: (eim: EimConfiguration, eid: Uint8Array) => EsipaLink | undefined;
+  /** The way to an SM-DP+ at this address, `new SmdpServer(address, http)`; without it downloads go through the eIM. */
+  connectSmdp?: (address: string) => SmdpConnection;
   /** EimConfigurationData (`30 …`) to associate when the eUICC has no eIM. */
   initialEim?: Uint8Array;
   settings?: Partial<IpaSettings>;
@@ -107,6 +110,7 @@ export class Ipad {
       options.observe,
       options.blockSize,
     );
+    this.#context.connectSmdp = options.connectSmdp;
     this.#changes = new StateChanges(options.platform.storage);
     this.#work = new DeviceWork(this.#context, this.#changes);
     options.modem.onNotice = (notice) => this.notice(notice);

@@ -10,7 +10,7 @@ import { Es10, type EuiccCapabilities, ISD_R } from '../es10/index.js';
 import type { IpaEvent, IpaState } from '../events.js';
 import { Writer } from '../tlv/index.js';
 import { Downloads } from './download/record.js';
-import type { RspServer } from './download/server.js';
+import type { SmdpConnection } from './download/server.js';
 import { Rollback } from './rollback.js';
 import { type Delivery, type EimSession, markHandled } from './session.js';
 import type { IpaSettings } from './settings.js';
@@ -55,7 +55,7 @@ export class IpaContext {
   readonly downloads: Downloads;
   readonly rollback: Rollback;
   /** The way to an SM-DP+ at this address; undefined when this device has none, so that downloads go through the eIM. */
-  connectSmdp: ((address: string) => RspServer) | undefined;
+  connectSmdp: ((address: string) => SmdpConnection) | undefined;
   /** stop() was called: no wait is begun any more. */
   stopping = false;
   state: IpaState = 'stopped';

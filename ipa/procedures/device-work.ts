@@ -1,6 +1,7 @@
 import { UiccError, XsIpaError } from '../../hal/contracts/index.js';
 import { isChannelGone } from '../error.js';
 import type { IpaContext } from './context.js';
+import { deliverDirect } from './download/direct-results.js';
 import { Fallback } from './fallback.js';
 import type { StateChanges } from './state-change.js';
 
@@ -19,6 +20,9 @@ export class DeviceWork {
   readonly #context: IpaContext;
   readonly #changes: StateChanges;
   readonly #queue: Queued[] = [];
+  /** Clock ticks at which an SM-DP+ may be tried again, and how often it failed. */
+  #directAt = Number.NEGATIVE_INFINITY;
+  #directFailures = 0;
 
   constructor(context: IpaContext, changes: StateChanges) {
     this.#context = context;
@@ -29,8 +33,14 @@ export class DeviceWork {
   /** Clock ticks at which something is due. */
   get dueAt(): number {
     if (this.#queue.length > 0) return Number.NEGATIVE_INFINITY;
+    const { downloads, hasNetwork } = this.#context;
+    const direct = downloads.direct.length > 0 && hasNetwork ? this.#directAt : Number.POSITIVE_INFINITY;
+    return Math.min(this.changeAt, direct);
+  }
+
+  /** One change of the profile at a time: what an eIM has authorised goes first. */
+  private get changeAt(): number {
     const { rollback } = this.#context;
-    // One change of the profile at a time: what an eIM has authorised goes first.
     return rollback.armed ? rollback.until : this.fallback.dueAt;
   }
 
@@ -39,8 +49,25 @@ export class DeviceWork {
     const first = this.#queue.shift();
     if (first) return this.run(first);
     const { rollback, platform } = this.#context;
-    if (platform.time.ticks < this.dueAt) return undefined;
+    const { ticks } = platform.time;
+    if (ticks < this.dueAt) return undefined;
+    if (ticks < this.changeAt) return this.bringDirect();
     return rollback.armed ? rollback.execute(this.#changes) : this.fallback.execute(this.#changes);
+  }
+
+  /** An SM-DP+ that cannot be reached, or refuses, holds up nothing else. */
+  private async bringDirect(): Promise<void> {
+    const context = this.#context;
+    try {
+      await deliverDirect(context);
+      this.#directFailures = 0;
+    } catch (error) {
+      if (!(error instanceof XsIpaError) || error instanceof UiccError || isChannelGone(error)) throw error;
+      const { backOff, backOffLimit } = context.settings;
+      const pause = Math.min(backOffLimit, backOff * 2 ** Math.min(this.#directFailures++, 20));
+      this.#directAt = context.platform.time.ticks + pause;
+      context.fail('HandleNotification', error, pause);
+    }
   }
 
   add<T>(operation: Operation<T>): Promise<T> {

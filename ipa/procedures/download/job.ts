@@ -84,7 +84,7 @@ export async function serveDownload(context: IpaContext, session: EimSession): P
     else if (!record.indirect) {
       // The eIM passes on what came through it; the rest is for the IPA to bring to the SM-DP+ (procedures.md §10).
       downloads.addDirect(record.seqNumber);
-      if (await readResult(context, record)) await report(context, session, record);
+      if (await readNotification(context, record.seqNumber)) await report(context, session, record);
     }
     downloads.clear();
     context.notificationsPending = true;
@@ -159,7 +159,7 @@ async function findInterrupted(context: IpaContext, record: DownloadRecord): Pro
   // The newest is the likeliest.
   for (let i = pending.length - 1; i >= 0; i--) {
     record.seqNumber = pending[i];
-    if (!(await readResult(context, record))) continue;
+    if (!(await readNotification(context, record.seqNumber))) continue;
     const { transactionId } = readInstallationResult(context.result.bytes);
     if (!equal(transactionId, wanted)) continue;
     record.stage = 'installed';
@@ -169,12 +169,12 @@ async function findInterrupted(context: IpaContext, record: DownloadRecord): Pro
   return false;
 }
 
-/** Copies the ProfileInstallationResult with the record's number from the eUICC into context.result, if it is not there. */
-async function readResult(context: IpaContext, record: DownloadRecord): Promise<boolean> {
+/** Copies the ProfileInstallationResult with this number from the eUICC into context.result, if it is not there. */
+export async function readNotification(context: IpaContext, seqNumber: number): Promise<boolean> {
   const { result, es10 } = context;
-  if (result.length > 0 && readInstallationResult(result.bytes).seqNumber === record.seqNumber) return true;
+  if (result.length > 0 && readInstallationResult(result.bytes).seqNumber === seqNumber) return true;
   result.clear();
-  const list = await optional(() => context.onCard(() => retrieveNotification(es10, record.seqNumber)));
+  const list = await optional(() => retrieveNotification(es10, seqNumber));
   if (!list?.is(0xa0) || !list.enter().nextIs(0xbf37)) return false;
   result.write(list.element);
   return true;

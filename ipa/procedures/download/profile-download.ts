@@ -71,7 +71,7 @@ async function authenticate(
   if (!equal(signed.euiccChallenge, challenge))
     throw refusal('serverSigned1 does not repeat the challenge of this session');
   const address = utf8(signed.serverAddress);
-  if (server.address !== undefined && address.toLowerCase() !== server.address.toLowerCase())
+  if (server.address !== undefined && !isSameHost(address, server.address))
     throw refusal(`the server calls itself ${address}, not ${server.address}`);
   if (order.smdpOid && !equal(registeredId(found.serverCertificate), order.smdpOid))
     throw refusal('the certificate of the SM-DP+ does not carry the OID of the activation code');
@@ -83,6 +83,16 @@ async function authenticate(
   const transactionId = signed.transactionId.slice();
   await authenticateServer(es10, found, { ctxParams1, matchingId, imei: context.imei }, result);
   return transactionId;
+}
+
+/** FQDNs are compared without regard to case (procedures.md §6, step 5c); a port is not part of them. */
+function isSameHost(a: string, b: string): boolean {
+  return hostOf(a) === hostOf(b);
+}
+
+function hostOf(address: string): string {
+  const colon = address.indexOf(':');
+  return (colon < 0 ? address : address.slice(0, colon)).toLowerCase();
 }
 
 /** Steps 5e–12. */

@@ -42,3 +42,9 @@ export interface RspServer {
   /** Gives the connection back. */
   close(): void;
 }
+
+/** An SM-DP+ that the device reaches itself. */
+export interface SmdpConnection extends RspServer {
+  /** @param notification PendingNotification: BF37 … or 30 … */
+  handleNotification(notification: Uint8Array): Promise<void>;
+}

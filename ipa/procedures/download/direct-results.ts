@@ -1,0 +1,35 @@
+import { readInstallationResult, removeNotificationFromList } from '../../es10/index.js';
+import { utf8 } from '../../text.js';
+import type { IpaContext } from '../context.js';
+import { readNotification } from './job.js';
+
+/**
+ * Brings the results of direct downloads to their SM-DP+ and removes them from the eUICC (procedures.md §6, step 14, and
+ * §10, rule 6).
+ * @throws XsIpaError when one cannot be reached: the rest is for later
+ */
+export async function deliverDirect(context: IpaContext): Promise<void> {
+  // From here on an empty stack (docs/design.md §4).
+  await undefined;
+  const { downloads, result, connectSmdp } = context;
+  for (const seqNumber of [...downloads.direct]) {
+    result.clear();
+    const isThere = await readNotification(context, seqNumber);
+    const { notificationAddress } = isThere
+      ? readInstallationResult(result.bytes)
+      : { notificationAddress: undefined };
+    if (notificationAddress && connectSmdp) {
+      context.enter('delivering');
+      const server = connectSmdp(utf8(notificationAddress));
+      try {
+        await server.handleNotification(result.bytes);
+      } finally {
+        server.close();
+      }
+      await removeNotificationFromList(context.es10, seqNumber);
+    }
+    // What the eUICC does not have any more, or names no SM-DP+, is nobody's.
+    downloads.removeDirect(seqNumber);
+  }
+  result.release();
+}

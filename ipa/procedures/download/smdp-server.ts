@@ -1,0 +1,178 @@
+import { type HttpConfiguration, XsIpaError } from '../../../hal/contracts/index.js';
+import {
+  Es9Error,
+  Es9Fields,
+  type Es9Function,
+  Es9Path,
+  JsonBody,
+  JsonClient,
+  type JsonField,
+  type JsonSink,
+} from '../../es9/index.js';
+import { CancelReason } from '../../es10/index.js';
+import type { AnswerSink, EimDownloadPreparation, EimServerAuthentication } from '../../esipa/index.js';
+import { Cursor, Writer } from '../../tlv/index.js';
+import { RspRefusal, type SmdpConnection } from './server.js';
+
+/** Certificates and signatures of an answer together. */
+const PARTS_LIMIT = 8_192;
+
+/** Direct download: ES9+ with an SM-DP+ over HTTP, JSON binding (procedures.md §6). */
+export class SmdpServer implements SmdpConnection {
+  readonly address: string;
+  readonly #client: JsonClient;
+  readonly #body = new JsonBody();
+  readonly #parts = new Parts();
+
+  /**
+   * @param address FQDN, perhaps with `:port`
+   * @param http the class, and what it needs beside host and port
+   */
+  constructor(address: string, http: HttpConfiguration) {
+    this.address = address;
+    const colon = address.lastIndexOf(':');
+    const host = colon < 0 ? address : address.slice(0, colon);
+    const port = colon < 0 ? undefined : Number(address.slice(colon + 1));
+    this.#client = new JsonClient({ http: port === undefined ? { ...http, host } : { ...http, host, port } });
+  }
+
+  async initiateAuthentication(
+    euiccChallenge: Uint8Array,
+    euiccInfo1: Uint8Array,
+  ): Promise<EimServerAuthentication> {
+    this.#body
+      .reset()
+      .text('smdpAddress', this.address)
+      .bytes('euiccChallenge', euiccChallenge)
+      .bytes('euiccInfo1', euiccInfo1);
+    const parts = await this.collect('initiateAuthentication', Es9Fields.initiateAuthentication);
+    return {
+      serverSigned1: parts.get(1),
+      serverSignature1: parts.get(2),
+      euiccCiPkId: new Cursor(parts.get(3)).expect(0x04).value,
+      serverCertificate: parts.get(4),
+      matchingId: undefined,
+      ctxParams1: undefined,
+    };
+  }
+
+  async authenticateClient(transactionId: Uint8Array, response: Uint8Array): Promise<EimDownloadPreparation> {
+    this.#body.reset().hex('transactionId', transactionId).bytes('authenticateServerResponse', response);
+    const parts = await this.collect('authenticateClient', Es9Fields.authenticateClient);
+    return {
+      profileMetadata: parts.get(1),
+      smdpSigned2: parts.get(2),
+      smdpSignature2: parts.get(3),
+      smdpCertificate: parts.get(4),
+      hashCc: undefined,
+    };
+  }
+
+  async getBoundProfilePackage(
+    transactionId: Uint8Array,
+    response: Uint8Array,
+    into: AnswerSink,
+  ): Promise<void> {
+    this.#body.reset().hex('transactionId', transactionId).bytes('prepareDownloadResponse', response);
+    const pour = new Pour(into);
+    await this.post('getBoundProfilePackage', Es9Fields.getBoundProfilePackage, pour);
+    // What the eUICC did not want any more is not read either.
+    if (pour.isSated) this.#client.close();
+  }
+
+  async cancelSession(transactionId: Uint8Array, response: Uint8Array): Promise<void> {
+    this.#body.reset().hex('transactionId', transactionId).bytes('cancelSessionResponse', response);
+    await this.post('cancelSession', Es9Fields.header, this.#parts);
+  }
+
+  /** @param notification PendingNotification: BF37 … or 30 … */
+  async handleNotification(notification: Uint8Array): Promise<void> {
+    this.#body.reset().bytes('pendingNotification', notification);
+    await this.post('handleNotification', Es9Fields.header, this.#parts);
+  }
+
+  close(): void {
+    this.#client.close();
+    this.#parts.release();
+    this.#body.reset();
+  }
+
+  private async collect(name: Es9Function, fields: readonly JsonField[]): Promise<Parts> {
+    this.#parts.restart();
+    await this.post(name, fields, this.#parts);
+    return this.#parts;
+  }
+
+  private async post(name: Es9Function, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
+    try {
+      await this.#client.post(`${Es9Path.es9plus}${name}`, this.#body, fields, sink);
+    } catch (error) {
+      if (!(error instanceof Es9Error && error.code === 'failed')) throw error;
+      throw new RspRefusal(error.message, CancelReason.undefinedReason, rawError(error));
+    }
+  }
+}
+
+/** What the eIM is told of a refusal by an SM-DP+: subject and reason code as text, for example `8.2.6 3.8`. */
+function rawError({ subjectCode, reasonCode }: Es9Error): Uint8Array {
+  const text = `${subjectCode} ${reasonCode}`;
+  const raw = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) raw[i] = text.charCodeAt(i);
+  return raw;
+}
+
+/** Collects the members of an answer one behind the other. */
+class Parts implements JsonSink {
+  readonly #bytes = new Writer(64, PARTS_LIMIT);
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+
+  restart(): void {
+    this.#bytes.clear();
+    this.#starts.length = this.#ends.length = 0;
+  }
+
+  begin(field: number): void {
+    this.#starts[field] = this.#bytes.length;
+  }
+
+  data(_field: number, bytes: Uint8Array): void {
+    this.#bytes.write(bytes);
+  }
+
+  end(field: number): void {
+    this.#ends[field] = this.#bytes.length;
+  }
+
+  /** @throws XsIpaError when the answer had no such member */
+  get(field: number): Uint8Array {
+    const start = this.#starts[field];
+    const end = this.#ends[field];
+    if (start === undefined || end === undefined)
+      throw new XsIpaError('missingMember', `the answer of the SM-DP+ lacks member ${field}`);
+    return this.#bytes.bytes.subarray(start, end);
+  }
+
+  release(): void {
+    this.#bytes.release();
+  }
+}
+
+/** Passes the package on as it comes. */
+class Pour implements JsonSink {
+  isSated = false;
+  readonly #into: AnswerSink;
+
+  constructor(into: AnswerSink) {
+    this.#into = into;
+  }
+
+  data(field: number, bytes: Uint8Array): undefined | Promise<void> {
+    // Member 0 is the transactionId.
+    return field === 1 && !this.isSated ? this.take(bytes) : undefined;
+  }
+
+  private async take(bytes: Uint8Array): Promise<void> {
+    if (!(await this.#into.take(bytes))) this.isSated = true;
+  }
+}
