@@ -108,6 +108,8 @@ function trusted<R extends Role>(
       if (!isChainProblem(error)) throw error;
       if (error.code === 'unsupportedKey') answer = 3;
       else if (error.code === 'serverOid') answer = 5;
+      // Only another role can help.
+      if (error.code !== 'serverPolicy') break;
     }
   }
   return answer;

@@ -1,4 +1,5 @@
-import { Registration } from '../../hal/contracts/index.js';
+import { Registration, type TimerHandle } from '../../hal/contracts/index.js';
+import type { Clock } from '../clock.js';
 
 /** How subscriptions whose IMSI begins with `imsi` fare here. The longest matching prefix wins. */
 export interface CoverageRule {
@@ -92,6 +93,19 @@ export class Network {
   /** Takes deny() or blackOut() of this prefix back. */
   allow(imsi: string): void {
     this.set({ ...this.#rules.get(imsi), imsi, service: 'granted' });
+  }
+
+  /**
+   * Coverage for subscriptions with this prefix ends in `after` milliseconds of the clock; it is back `lasting`
+   * milliseconds later, or stays away.
+   * @returns how to call it off
+   */
+  loseCoverage(clock: Clock, imsi: string, after: number, lasting?: number): () => void {
+    let timer: TimerHandle = clock.set(() => {
+      this.blackOut(imsi);
+      if (lasting !== undefined) timer = clock.set(() => this.allow(imsi), lasting);
+    }, after);
+    return () => clock.clear(timer);
   }
 
   /** @returns how to stop listening */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createECDH, createHash } from 'node:crypto';
 import { p256 } from '@noble/curves/nist.js';
 import { concat } from '../asn1/ber.js';
 import { RspError } from './error.js';
@@ -33,7 +33,9 @@ export function makeOneTimeKey(random: () => number): OneTimeKey {
 /** Z: x-coordinate of the common point, 32 bytes. @throws RspError 'key' */
 export function sharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array {
   try {
-    return p256.getSharedSecret(privateKey, publicKey, false).slice(1, 33);
+    const own = createECDH('prime256v1');
+    own.setPrivateKey(privateKey);
+    return Uint8Array.from(own.computeSecret(publicKey));
   } catch (cause) {
     throw new RspError('key', 'the one-time key is not a point of P-256', { cause });
   }
