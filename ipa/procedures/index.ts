@@ -4,6 +4,7 @@ export * from './deliver.js';
 export * from './device-work.js';
 export * from './download/job.js';
 export * from './download/server.js';
+export * from './download/smdp-server.js';
 export * from './fallback.js';
 export * from './local.js';
 export * from './poll.js';

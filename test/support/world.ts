@@ -14,19 +14,23 @@ import type { TraceEvent } from '../../host-sim/events.js';
 import { type Network, SimulatedModem, type SimulatedModemOptions } from '../../host-sim/modem/index.js';
 import { makePki, type Pki } from '../../host-sim/pki/index.js';
 import { seeded } from '../../host-sim/random.js';
+import { handleJson, type RspFunction, Smdp } from '../../host-sim/smdp/index.js';
 import { MemoryStore } from '../../host-sim/store.js';
 import { Trace } from '../../host-sim/trace/index.js';
 import { Protocol, supports } from '../../ipa/es10/index.js';
 import type { LinkTimes } from '../../ipa/esipa/index.js';
 import { MqttLink } from '../../ipa/esipa/mqtt/link.js';
 import { Ipad } from '../../ipa/ipad.js';
-import type { IpaSettings } from '../../ipa/procedures/index.js';
+import { type IpaSettings, SmdpServer } from '../../ipa/procedures/index.js';
 import { Life } from './life.js';
 import { type BrokerSettings, MemoryBroker } from './memory-broker.js';
+import { MemoryHttp, type MemoryResponse } from './memory-http.js';
 
 export const EID = '89049032123451234512345678901235';
 export const [ALPHA, BETA, GAMMA] = factoryProfiles().map(({ iccid }) => iccid);
 const NAMES = ['eim.example.com', 'backup.example.com', 'third.example.com'];
+/** FQDN of the SM-DP+. */
+export const SMDP = 'smdp.example.com';
 /** Wide enough for any sensible story. */
 const PATIENCE = 3_600_000;
 
@@ -37,10 +41,24 @@ function sharedPki(): Promise<Pki> {
   pki ??= makePki({
     eid: EID,
     eims: NAMES.map((name) => ({ eimId: name, eimIdType: 2, eimFqdn: name })),
+    smdps: [{ address: SMDP, oid: '2.999.10' }],
     now: new VirtualClock().now,
     random: seeded(11),
   });
   return pki;
+}
+
+/** What the SM-DP+ answers over HTTP, JSON binding. */
+function serveJson(smdp: Smdp, path: string, body: Uint8Array): MemoryResponse {
+  const called = path.slice(path.lastIndexOf('/') + 1) as RspFunction;
+  const request = JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>;
+  const answer = handleJson(smdp, called, request);
+  if (!answer) return { status: 204 };
+  const { large } = answer;
+  const whole = large
+    ? { ...answer.body, [large.name]: Buffer.from(large.bytes).toString('base64') }
+    : answer.body;
+  return { status: 200, body: Buffer.from(JSON.stringify(whole)) };
 }
 
 /** A store that tells before and after each save; what it throws is a card or process that dies there. */
@@ -89,6 +107,8 @@ export interface WorldOptions {
   seed?: number;
   network?: Network;
   from?: Snapshot;
+  /** The device reaches the SM-DP+ itself. */
+  direct?: boolean;
   /** Keep no events: for very long runs. */
   forgetful?: boolean;
 }
@@ -182,6 +202,9 @@ export class World {
   readonly cardStore = new WatchedStore();
   readonly storage = new MemoryKeyValue();
   readonly eims: EimHost[];
+  readonly http = new MemoryHttp();
+  readonly smdpStore = new WatchedStore();
+  readonly smdp: Smdp;
   euicc!: VirtualEuicc;
   modem!: SimulatedModem;
   life!: Life;
@@ -211,6 +234,16 @@ export class World {
     this.broker = new MemoryBroker({ clock: this.clock, random: this.random, ...options.broker });
     this.broker.reachable = () =>
       this.options.settings?.networkThroughModem === false || this.modem.registered;
+    this.http.reachable = this.broker.reachable;
+    this.smdp = new Smdp({
+      credentials: pki.smdps[0],
+      ciCertificates: pki.ciCertificates,
+      store: this.smdpStore,
+      clock: this.clock,
+      random: this.random,
+      observe: this.trace.observer('smdp'),
+    });
+    this.http.serve(SMDP, ({ path, body }) => serveJson(this.smdp, path, body));
     this.network = options.network ?? operators();
     const { from } = options;
     if (from?.card) MemoryStore.prototype.save.call(this.cardStore, from.card);
@@ -298,6 +331,9 @@ export class World {
       },
       initialEim,
       blockSize: options.blockSize,
+      connectSmdp: options.direct
+        ? (address) => new SmdpServer(address, { io: this.http.clientClass(life) })
+        : undefined,
       observe: (event) => {
         if (life.alive) observe(event);
       },
