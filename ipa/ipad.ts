@@ -16,7 +16,6 @@ import {
   bringUp,
   carryOut,
   DeviceWork,
-  defaultSettings,
   deliverNotifications,
   deliverResults,
   type EimSession,
@@ -28,8 +27,8 @@ import {
   poll,
   refreshSessions,
   type SmdpConnection,
-  StateChanges,
   serveDownload,
+  withDefaults,
 } from './procedures/index.js';
 import { equal } from './tlv/index.js';
 
@@ -71,7 +70,6 @@ const PACKAGES = 2;
 export class Ipad {
   readonly #options: IpadOptions;
   readonly #context: IpaContext;
-  readonly #changes: StateChanges;
   readonly #work: DeviceWork;
   #initialEim: Uint8Array | undefined;
   #running = false;
@@ -100,7 +98,7 @@ export class Ipad {
   #failures = 0;
 
   constructor(options: IpadOptions) {
-    const settings = { ...defaultSettings(), ...options.settings };
+    const settings = withDefaults(options.settings);
     this.#options = options;
     this.#initialEim = options.initialEim;
     this.#context = new IpaContext(
@@ -111,8 +109,7 @@ export class Ipad {
       options.blockSize,
     );
     this.#context.connectSmdp = options.connectSmdp;
-    this.#changes = new StateChanges(options.platform.storage);
-    this.#work = new DeviceWork(this.#context, this.#changes);
+    this.#work = new DeviceWork(this.#context, this.#context.changes);
     options.modem.onNotice = (notice) => this.notice(notice);
   }
 
@@ -175,25 +172,24 @@ export class Ipad {
 
   /** Begins the next procedure that is due, or sleeps until one is. */
   private next(): void {
+    this.#asleep = false;
     if (!this.#running) {
-      this.end().then(this.#ended, this.#reject);
+      this.end().then(() => this.ended(), this.#reject);
       return;
     }
     try {
       const step = this.due();
-      if (step) step.then(this.#went, this.#failed);
+      if (step) step.then(this.#went, (error) => this.failed(error));
       else this.sleep(this.pause());
     } catch (error) {
-      this.#failed(error);
+      this.failed(error);
     }
   }
 
-  readonly #went = (): void => {
-    this.#asleep = false;
-    this.next();
-  };
+  /** Kept, so that sleeping costs no further function. */
+  readonly #went = (): void => this.next();
 
-  readonly #failed = (error: unknown): void => {
+  private failed(error: unknown): void {
     const session = this.#session;
     this.#session = undefined;
     let pause = 0;
@@ -216,7 +212,7 @@ export class Ipad {
     // What was due already and has just failed waits like everything else.
     if (pause > 0) this.sleep(Math.min(pause, this.untilWork() || pause));
     else this.next();
-  };
+  }
 
   private sleep(milliseconds: number): void {
     this.#context.release();
@@ -256,12 +252,12 @@ export class Ipad {
     }
   }
 
-  readonly #ended = (): void => {
+  private ended(): void {
     const bug = this.#bug;
     this.#bug = undefined;
     if (bug) this.#reject?.(bug.error);
     else this.#resolve?.();
-  };
+  }
 
   // What is due -----------------------------------------------------------------------------------------------------
 
@@ -350,7 +346,7 @@ export class Ipad {
     while (this.#serving === INJECTIONS) {
       const message = session.link.takeInjection();
       if (message) {
-        const step = inject(context, this.#changes, session, message);
+        const step = inject(context, session, message);
         if (step) return step;
       } else {
         this.offerAgain(session);
@@ -359,14 +355,13 @@ export class Ipad {
     }
     if (this.#serving === RESULTS) {
       this.#serving = PACKAGES;
-      if (session.resultsPending && session.awaiting.length === 0)
-        return deliverResults(context, this.#changes, session);
+      if (session.resultsPending && session.awaiting.length === 0) return deliverResults(context, session);
     }
     const { downloads, settings } = context;
     const { fetched } = session;
     session.fetched = undefined;
     if (fetched) {
-      const step = carryOut(context, this.#changes, session, fetched, 'provide');
+      const step = carryOut(context, session, fetched);
       if (step) return step;
     }
     if (downloads.record?.eimId === session.configuration.eimId) {
@@ -375,8 +370,7 @@ export class Ipad {
     }
     // While a download is under way, an eIM that has given something is not asked for more: it would offer it again.
     const busy = this.#rounds > 0 && downloads.record !== undefined;
-    if (session.pollDue && !busy && this.#rounds++ < settings.pollRounds)
-      return poll(context, this.#changes, session);
+    if (session.pollDue && !busy && this.#rounds++ < settings.pollRounds) return poll(context, session);
     session.pollDue = false;
     this.succeeded();
     return undefined;

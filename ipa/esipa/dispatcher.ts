@@ -1,4 +1,5 @@
 import { Cursor, TlvError } from '../tlv/index.js';
+import type { Reply } from './messages.js';
 import { EsipaTag } from './tags.js';
 
 /** What an eIM's message asks for. */
@@ -22,6 +23,8 @@ export type IncomingKind =
 
 /** One message of an eIM, read in place. All views share the message's memory. */
 export interface Incoming {
+  /** How an answer to it goes back. */
+  reply: Reply;
   /** BF4F, BF50 or BF4E; 0 when the message is none of them or cannot be read at all. */
   envelope: number;
   kind: IncomingKind;
@@ -44,8 +47,9 @@ export interface Incoming {
  * Reads a message of an eIM far enough to know what to do with it (esipa.md §2). Pure; any bytes are allowed.
  * What an eIM signed is neither decoded nor changed.
  */
-export function dispatch(message: Uint8Array): Incoming {
+export function dispatch(message: Uint8Array, reply: Reply = 'provide'): Incoming {
   const found: Incoming = {
+    reply,
     envelope: 0,
     kind: 'invalid',
     tag: 0,

@@ -14,6 +14,7 @@ import type { SmdpConnection } from './download/server.js';
 import { Rollback } from './rollback.js';
 import { type Delivery, type EimSession, markHandled } from './session.js';
 import type { IpaSettings } from './settings.js';
+import { StateChanges } from './state-change.js';
 
 /** Longest wait that stop() has to sit out, milliseconds. */
 const WAIT_SLICE = 5_000;
@@ -52,6 +53,7 @@ export class IpaContext {
   plmnStale = true;
   /** Clock ticks of the last answer to a poll, or of the last change of the profile that the device made. */
   contactAt = 0;
+  readonly changes: StateChanges;
   readonly downloads: Downloads;
   readonly rollback: Rollback;
   /** The way to an SM-DP+ at this address; undefined when this device has none, so that downloads go through the eIM. */
@@ -71,6 +73,7 @@ export class IpaContext {
     this.platform = platform;
     this.settings = settings;
     this.observe = observe;
+    this.changes = new StateChanges(platform.storage);
     this.downloads = new Downloads(platform.storage);
     this.es10 = new Es10(modem.uicc, { blockSize });
     this.es10.way = this;

@@ -16,7 +16,6 @@ import {
   EsipaTag,
   type Incoming,
   PackageFault,
-  type Reply,
   writeDataError,
   writeFault,
 } from '../esipa/index.js';
@@ -75,7 +74,6 @@ export async function answerDataRequest(
   context: IpaContext,
   session: EimSession,
   incoming: Incoming,
-  reply: Reply,
 ): Promise<unknown> {
   // From here on an empty stack (docs/design.md §4).
   await undefined;
@@ -84,7 +82,7 @@ export async function answerDataRequest(
   const request = readRequest(incoming.body!);
   let code = 0;
   try {
-    if (request) code = await collect(context, session, incoming, request, reply);
+    if (request) code = await collect(context, session, incoming, request);
   } catch (error) {
     // What the eUICC cannot give, or does not fit into one message, must not leave the eIM without answer.
     if (!isUnavailable(error)) throw error;
@@ -92,6 +90,7 @@ export async function answerDataRequest(
     code = DataError.undefinedError;
   }
   const { message, eid } = context;
+  const { reply } = incoming;
   if (!request) writeFault(message, reply, eid, PackageFault.invalidPackageFormat, incoming.eimTransactionId);
   else if (code !== 0) writeDataError(message, reply, eid, code, incoming.eimTransactionId);
   context.es10.release();
@@ -105,14 +104,13 @@ async function collect(
   session: EimSession,
   incoming: Incoming,
   request: Request,
-  reply: Reply,
 ): Promise<number> {
   const { es10, message } = context;
   const { wanted } = request;
   if (context.capabilities.ecallSupported && (await isEmergencyProfileEnabled(es10)))
     return DataError.ecallActive;
   if (wanted === UNKNOWN_TAG) return DataError.incorrectTagList;
-  beginReply(message, reply, context.eid);
+  beginReply(message, incoming.reply, context.eid);
   message.begin(EsipaTag.ipaEuiccData).begin(0xa0);
 
   if (wanted & Wanted.notifications) await appendNotifications(es10, message, request.notificationCriteria);

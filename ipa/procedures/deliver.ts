@@ -183,11 +183,7 @@ export function noteStateChange(context: IpaContext, changes: StateChanges, byEi
  * Delivers the eUICC Package Results that are stored on the eUICC for one eIM, oldest first (procedures.md §1, step 7).
  * What the eIM refuses, or the eUICC does not let go, stays and is offered again with the next poll.
  */
-export async function deliverResults(
-  context: IpaContext,
-  changes: StateChanges,
-  session: EimSession,
-): Promise<void> {
+export async function deliverResults(context: IpaContext, session: EimSession): Promise<void> {
   // From here on an empty stack (docs/design.md §4).
   await undefined;
   const delivered: number[] = [];
@@ -203,7 +199,7 @@ export async function deliverResults(
     }
     if (next.notifies) {
       context.notificationsPending = true;
-      noteStateChange(context, changes, session.configuration.eimId);
+      noteStateChange(context, context.changes, session.configuration.eimId);
     }
     // Whoever loaded the package may have died before the card was reset; then the change is not effective yet.
     if (next.profileChanged && context.resetDue) {

@@ -22,7 +22,6 @@ import type { IpaContext } from './context.js';
 import { noteStateChange, provideResult, readStored, writeResult } from './deliver.js';
 import { followProfileChange } from './profile-switch.js';
 import type { Delivery, EimSession } from './session.js';
-import type { StateChanges } from './state-change.js';
 
 /**
  * eUICC package download and execution (procedures.md §4): the package goes to the eUICC unchanged, its result goes back
@@ -31,10 +30,8 @@ import type { StateChanges } from './state-change.js';
  */
 export async function executeEuiccPackage(
   context: IpaContext,
-  changes: StateChanges,
   session: EimSession,
   incoming: Incoming,
-  reply: Reply,
 ): Promise<unknown> {
   // From here on an empty stack (docs/design.md §4).
   await undefined;
@@ -52,15 +49,15 @@ export async function executeEuiccPackage(
   }
   followRollback(context, incoming, result);
   if (typeof result === 'number') {
-    writeFault(context.message, reply, context.eid, result, incoming.eimTransactionId);
-    return answer(context, session, delivery, reply);
+    writeFault(context.message, incoming.reply, context.eid, result, incoming.eimTransactionId);
+    return answer(context, session, delivery, incoming.reply);
   }
   delivery.seqNumber = result.seqNumber;
   // From here on the eUICC holds the result: whatever happens to us, it is delivered later.
   session.resultsPending ||= result.kind === 'executed';
   context.notificationsPending ||= result.notifies;
   context.eimsChanged ||= result.kind === 'executed' && !incoming.hasPsmo;
-  if (result.notifies) noteStateChange(context, changes, session.configuration.eimId);
+  if (result.notifies) noteStateChange(context, context.changes, session.configuration.eimId);
   if (result.profileChanged) {
     context.resetDue = true;
     await followProfileChange(context, resetsBefore);
@@ -71,7 +68,7 @@ export async function executeEuiccPackage(
     try {
       delivery.notifications = await appendNotifications(
         context.es10,
-        beginWithNotifications(context, reply),
+        beginWithNotifications(context, incoming.reply),
       );
     } catch (error) {
       // Too many for one message, or not readable now: they are delivered one by one afterwards.
@@ -79,8 +76,8 @@ export async function executeEuiccPackage(
       delivery.notifications = undefined;
     }
   }
-  endResult(context, reply, delivery);
-  return answer(context, session, delivery, reply);
+  endResult(context, incoming.reply, delivery);
+  return answer(context, session, delivery, incoming.reply);
 }
 
 /** Each package that the eUICC accepts ends an earlier authorisation to roll back (procedures.md §2.2, step 9). */

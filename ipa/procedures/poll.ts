@@ -4,7 +4,6 @@ import {
   EimPackageError,
   type Incoming,
   PackageFault,
-  type Reply,
   writeFault,
   writeGetEimPackageRequest,
   writeReceived,
@@ -16,20 +15,19 @@ import { acknowledged, removeAcknowledged } from './deliver.js';
 import { orderDownload } from './download/job.js';
 import { answer, executeEuiccPackage } from './euicc-package.js';
 import { type EimSession, forget, isHandled } from './session.js';
-import type { StateChanges } from './state-change.js';
 
 /**
  * eIM Package Retrieval (procedures.md §3): asks the eIM for a package, which session.fetched is then, to be carried out.
  * Where it has none, session.pollDue ends.
  */
-export async function poll(context: IpaContext, changes: StateChanges, session: EimSession): Promise<void> {
+export async function poll(context: IpaContext, session: EimSession): Promise<void> {
   // From here on an empty stack (docs/design.md §4).
   await undefined;
   const { eimId } = session.configuration;
   for (let insists = false; ; insists = true) {
     context.enter('polling');
     if (context.plmnStale) await context.refreshPlmn();
-    const cause = changes.get(eimId);
+    const cause = context.changes.get(eimId);
     const rPlmn = newPlmn(context, session);
     writeGetEimPackageRequest(context.message, context.eid, cause, rPlmn);
     const incoming = dispatch(await session.link.exchange(context.message.bytes, anything));
@@ -50,7 +48,7 @@ export async function poll(context: IpaContext, changes: StateChanges, session: 
         return;
       }
     } else session.fetched = incoming;
-    if (cause !== undefined) changes.clear(eimId);
+    if (cause !== undefined) context.changes.clear(eimId);
     if (rPlmn) session.reportedPlmn = rPlmn.slice();
     return;
   }
@@ -75,14 +73,12 @@ function noteRefusal(context: IpaContext, eimId: string, code: number): void {
 /** eIM Package Injection (procedures.md §3): carries out one BF4E from the eIM. */
 export function inject(
   context: IpaContext,
-  changes: StateChanges,
   session: EimSession,
   message: Uint8Array,
 ): Promise<unknown> | undefined {
-  const incoming = dispatch(message);
+  const incoming = dispatch(message, 'transfer');
   if (incoming.kind === 'acknowledgements') return acknowledge(context, session, incoming);
-  if (!isHandled(session, incoming.eimTransactionId))
-    return carryOut(context, changes, session, incoming, 'transfer');
+  if (!isHandled(session, incoming.eimTransactionId)) return carryOut(context, session, incoming);
   noteDuplicate(context, session, incoming);
   return undefined;
 }
@@ -113,16 +109,15 @@ function noteDuplicate(context: IpaContext, session: EimSession, { tag }: Incomi
  */
 export function carryOut(
   context: IpaContext,
-  changes: StateChanges,
   session: EimSession,
   incoming: Incoming,
-  reply: Reply,
 ): Promise<unknown> | undefined {
+  const { reply } = incoming;
   switch (incoming.kind) {
     case 'euiccPackage':
-      return executeEuiccPackage(context, changes, session, incoming, reply);
+      return executeEuiccPackage(context, session, incoming);
     case 'dataRequest':
-      return answerDataRequest(context, session, incoming, reply);
+      return answerDataRequest(context, session, incoming);
   }
   let code: number = PackageFault.unknownPackage;
   if (incoming.kind === 'invalid') code = PackageFault.invalidPackageFormat;

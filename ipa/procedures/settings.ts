@@ -37,25 +37,28 @@ export interface IpaSettings {
 }
 
 /** Times and limits for a device in the field; an option of Ipad replaces single ones. */
-export function defaultSettings(): IpaSettings {
-  return {
-    pollInterval: 3_600_000,
-    pollRounds: 16,
-    simReadyDeadline: 30_000,
-    refreshDeadline: 15_000,
-    registrationDeadline: 300_000,
-    openAttempts: 10,
-    openPause: 1_500,
-    backOff: 5_000,
-    backOffLimit: 900_000,
-    acknowledgementDeadline: 60_000,
-    messageLimit: 32_768,
-    downloadAttempts: 3,
-    rollbackDeadline: 300_000,
-    fallbackAfter: 0,
-    fallbackReturn: 3_600_000,
-    eimDownloadDataHandling: false,
-    supportedProtocols: 0x80 >> Protocol.proprietary,
-    networkThroughModem: true,
-  };
+const DEFAULTS: IpaSettings = {
+  pollInterval: 3_600_000,
+  pollRounds: 16,
+  simReadyDeadline: 30_000,
+  refreshDeadline: 15_000,
+  registrationDeadline: 300_000,
+  openAttempts: 10,
+  openPause: 1_500,
+  backOff: 5_000,
+  backOffLimit: 900_000,
+  acknowledgementDeadline: 60_000,
+  messageLimit: 32_768,
+  downloadAttempts: 3,
+  rollbackDeadline: 300_000,
+  fallbackAfter: 0,
+  fallbackReturn: 3_600_000,
+  eimDownloadDataHandling: false,
+  supportedProtocols: 0x80 >> Protocol.proprietary,
+  networkThroughModem: true,
+};
+
+/** `settings`, and what they leave open from the constant ones: only the former take memory of a device. */
+export function withDefaults(settings: Partial<IpaSettings> = {}): IpaSettings {
+  return Object.create(DEFAULTS, Object.getOwnPropertyDescriptors(settings)) as IpaSettings;
 }

@@ -182,6 +182,7 @@ describe('the simulator writes, the device reads', () => {
             eimId: incoming.eimId && utf8(incoming.eimId),
             eimTransactionId: hexOf(incoming.eimTransactionId),
           }).toEqual({
+            reply: 'provide',
             envelope: schema.tag,
             kind: 'euiccPackage',
             tag: 0xbf51,
