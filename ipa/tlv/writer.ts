@@ -76,7 +76,8 @@ export class Writer implements ByteSink {
    * A buffer that grows while it is written holds both the old and the new memory for a moment, again and again.
    */
   expect(count: number): void {
-    const wanted = Math.min(this.length + count, this.#limit, MOST_EXPECTED);
+    // The lengths of the elements that are open grow, too.
+    const wanted = Math.min(this.length + count + 3 * this.#depth, this.#limit, MOST_EXPECTED);
     if (wanted > (this.#bytes?.length ?? this.#initial)) this.resize(wanted);
   }
 
