@@ -4,6 +4,8 @@ import { swText } from './uicc-error.js';
 
 /** GET RESPONSE for one command: enough for 64 KB in pieces of 16. */
 const MAX_ROUNDS = 4_096;
+/** Bytes that are asked for after a long answer got lost; its line fits into the FIFO of any board's UART. */
+const SHORT = 48;
 /** INS, P1, P2. */
 const GET_RESPONSE = 0xc00000;
 
@@ -28,6 +30,8 @@ export abstract class CardChain extends CardLine {
   #getResponseClass = 0x00;
   /** Le of the last GET RESPONSE. */
   #wanted = 0;
+  /** Bytes to ask for at most, learnt; 0 = no limit. */
+  #short = 0;
 
   /** Sends the command prepared on our channel. @param cla its base class */
   protected abstract sendRaw(cla: number, le: number, deadline: number): void;
@@ -44,6 +48,12 @@ export abstract class CardChain extends CardLine {
   }
 
   protected endChain(): void {
+    this.#phase = NONE;
+  }
+
+  /** A line has brought no answer, or a mangled one. If much was asked for, a UART that loses bytes may be why: no more of that. */
+  protected breakChain(): void {
+    if (this.#phase >= GET && (this.#wanted || 256) > SHORT) this.#short = SHORT;
     this.#phase = NONE;
   }
 
@@ -82,7 +92,7 @@ export abstract class CardChain extends CardLine {
     if (this.#rounds++ === MAX_ROUNDS) {
       throw new UiccError('malformed', 'the response does not end: 61xx again and again');
     }
-    const limit = this.context.options.maxResponse || this.context.quirks.maxResponse || 256;
+    const limit = this.#short || this.context.options.maxResponse || this.context.quirks.maxResponse || 256;
     this.getResponse(GET, Math.min(sw & 0xff || 256, limit) & 0xff);
   }
 

@@ -272,7 +272,7 @@ export abstract class UiccBase extends CardChain implements Uicc {
 
   /** A line has brought no answer: what that means for the step. */
   protected override failed(error: unknown): void {
-    this.endChain();
+    this.breakChain();
     switch (this.#step) {
       // Whatever is left open is closed as a stale channel when opening fails.
       case OPEN:

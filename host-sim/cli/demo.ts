@@ -31,6 +31,9 @@ interface DemoOptions extends OutputOptions {
 /** Bytes of a response that an ESP32's FIFO can hold while a script runs: two characters each, and the line around them. */
 const XS_MAX_RESPONSE = 48;
 
+/** The most there is. */
+const NO_CAP = 256;
+
 const BACKUP = 'backup-eim.example.com';
 const BACKUP_PREFIX = 'esipa-backup';
 
@@ -68,8 +71,8 @@ export function registerDemo(program: Command, output: (options: OutputOptions) 
     )
     .option(
       '--max-response <bytes>',
-      `most that is asked of the card at once (Le); 256 = no cap (default: 256, with --engine xs ${XS_MAX_RESPONSE})`,
-      whole(1, 256),
+      `most that is asked of the card at once (Le); none or 256 = no cap (default: none, with --engine xs ${XS_MAX_RESPONSE})`,
+      (text) => (text === 'none' ? NO_CAP : whole(1, NO_CAP)(text)),
     )
     .option(
       '--slowness <factor>',
@@ -257,7 +260,7 @@ function summarise(
     output.line(
       `  XS ${xs.version.padEnd(13)}${xs.peakHeap} B of heap (${xs.peakSlots} slots of ${xs.slotBytes} B, ${xs.peakChunks} B in chunks), ${xs.peakStack} slots of stack`,
     );
-    output.line(`  serial port     ${xs.serialLost} characters lost`);
+    output.line(`  serial port     ${xs.serialLost} characters lost, ${xs.retries} new attempts`);
   }
   output.line(`  time            ${(figures.last / 1000).toFixed(1)} s`);
   return ok;

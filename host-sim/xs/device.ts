@@ -15,8 +15,8 @@ type IpaState = Extract<TraceEvent, { event: 'state'; from: unknown }>['state'];
 
 /** Bytes of the ESP32-C3's heap. */
 const HEAP = 94_208;
-/** Slots of the stack. The ESP32-C3 has 384; the registration that comes back, with every event told, takes more. */
-const STACK = 640;
+/** Slots of the ESP32-C3's stack. */
+const STACK = 384;
 /** Of a restart after the engine's abort, in milliseconds. */
 const RESTART_TIME = 500;
 /** More than that are no accident. */
@@ -62,6 +62,8 @@ export interface XsFigures {
   /** Slots. */
   peakStack: number;
   serialLost: number;
+  /** Failures after which the IPA made another attempt. */
+  retries: number;
   restarts: number;
 }
 
@@ -84,8 +86,9 @@ export class XsDevice {
   #state: IpaState = 'starting';
   #stopping = false;
   #ended: Promise<void> = Promise.resolve();
-  #figures: XsFigures | undefined;
+  #figures: Omit<XsFigures, 'retries' | 'restarts'> | undefined;
   #restarts = 0;
+  #retries = 0;
   /** Why the device started again, each time; and what else must not have been. */
   readonly troubles: string[] = [];
 
@@ -117,7 +120,7 @@ export class XsDevice {
 
   /** Of the whole run, once it has ended. */
   get figures(): XsFigures | undefined {
-    return this.#figures && { ...this.#figures, restarts: this.#restarts };
+    return this.#figures && { ...this.#figures, retries: this.#retries, restarts: this.#restarts };
   }
 
   poll(): void {
@@ -222,6 +225,7 @@ export class XsDevice {
         return;
       }
       if (told.event === 'state') this.#state = told.state as IpaState;
+      if (told.event === 'failure' && told.retryIn !== undefined) this.#retries++;
       this.#options.observe(told);
       // It has nothing more to say and waits to be switched off.
       if (told.event === 'state' && told.state === 'stopped') socket.end();
@@ -246,7 +250,6 @@ export class XsDevice {
       peakChunks: Math.max(before?.peakChunks ?? 0, chunksPeak),
       peakStack: Math.max(before?.peakStack ?? 0, stackPeak),
       serialLost: (before?.serialLost ?? 0) + serial.lost,
-      restarts: 0,
     };
   }
 

@@ -365,6 +365,28 @@ describe('the card by AT+CSIM', () => {
       expect(asked).toEqual([48, 48, 4]);
     });
 
+    it('asks for short pieces once a long one got lost', async () => {
+      const whole = hexOf(Array.from({ length: 100 }, (_, i) => i));
+      const others = table({ ...RECORDED, [SELECT_5]: '9000', [STORE]: '6164' });
+      const asked: number[] = [];
+      let at = 0;
+      let mangled = 1;
+      const b = bench('csim', (apdu, line) => {
+        if (apdu === STORE) at = 0;
+        if (!apdu.startsWith('41C0')) return others(apdu, line);
+        const count = Number.parseInt(apdu.slice(8), 16);
+        asked.push(count);
+        if (mangled-- > 0) return `${whole.slice(0, 2 * count - 1)}9000`;
+        const part = whole.slice(2 * at, 2 * (at + count));
+        at += count;
+        return part + (at < 100 ? `61${hexOf([100 - at])}` : '9000');
+      });
+      await b.open();
+      await expect(b.transmit()).rejects.toMatchObject({ code: 'malformed' });
+      expect(await b.transmit()).toEqual({ sw: 0x9000, data: whole });
+      expect(asked).toEqual([100, 48, 48, 4]);
+    });
+
     it('does not follow 61xx for ever, with or without data', async () => {
       const endless = bench('csim', table({ ...RECORDED, '41C0000015': 'AA6115' }), { slices: [100] });
       await endless.open();

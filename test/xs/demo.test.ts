@@ -1,26 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
-import { xsIpa } from '../program.js';
 import { describeOnXs } from './available.js';
-
-interface Summary {
-  ok: boolean;
-  failures: string[];
-  packages: Record<string, number>;
-  notifications: number;
-  profileSwitches: number;
-  apdus: number;
-  esipa: { messages: number };
-  xs?: Record<string, number>;
-}
-
-async function demo(...parameters: string[]): Promise<{ code: number; summary: Summary; lines: string[] }> {
-  const program = xsIpa('demo', '--json', ...parameters);
-  const code = await program.ended();
-  const { lines } = program;
-  const last = lines.filter((line) => line.startsWith('{"event":"summary"')).pop();
-  if (last === undefined) throw new Error(`no summary:\n${lines.slice(-20).join('\n')}`);
-  return { code, summary: JSON.parse(last) as Summary, lines };
-}
+import { demo, type Summary } from './demo.js';
 
 await describeOnXs('the demo with the IPA on XS', () => {
   let onNode: Summary;
