@@ -45,19 +45,7 @@ export abstract class AtPort {
     this.lines.reset();
     this.#writable = 0;
     const { io, ...rest } = this.options.serial;
-    const port = new io({
-      ...rest,
-      onReadable: () => this.readLines(port),
-      onWritable: (count) => {
-        if (this.#port !== port) return;
-        this.#writable = count;
-        this.onRoom();
-      },
-      onError: (reason) => {
-        if (this.#port === port) this.onBroken(reason);
-      },
-    });
-    this.#port = port;
+    this.#port = new io({ ...rest, ...this.callbacks() });
   }
 
   /** bytes[start … end) of `lines` is a line. */
@@ -80,7 +68,7 @@ export abstract class AtPort {
   protected wakeIn(milliseconds: number): void {
     const { timer } = this.options;
     timer.clear(this.#timer);
-    this.#timer = timer.set(this.#onTimer, milliseconds);
+    this.#timer = timer.set(() => this.timeIsUp(), milliseconds);
   }
 
   protected calm(): void {
@@ -111,14 +99,29 @@ export abstract class AtPort {
     return true;
   }
 
-  readonly #onTimer = (): void => {
+  /** Made once, and closing over nothing but `this`: each name that they mentioned would take heap as long as they live. */
+  private callbacks() {
+    return {
+      onReadable: () => this.readLines(),
+      onWritable: (count: number) => this.writable(count),
+      onError: (reason?: unknown) => this.onBroken(reason),
+    };
+  }
+
+  private writable(count: number): void {
+    this.#writable = count;
+    this.onRoom();
+  }
+
+  private timeIsUp(): void {
     this.#timer = undefined;
     this.onTimer();
-  };
+  }
 
-  private readLines(port: SerialPort): void {
+  private readLines(): void {
+    const port = this.#port;
     // A port may announce bytes from inside read() or write(); the loop that runs already takes them.
-    if (this.#port !== port || this.#reading) return;
+    if (!port || this.#reading) return;
     this.#reading = true;
     const { lines } = this;
     try {

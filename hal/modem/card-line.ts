@@ -49,6 +49,8 @@ export abstract class CardLine implements AtCommand {
   #sw = 0;
   #until = 0;
   #pause = 0;
+  /** A line was set up and is not yet sent: done() sends it, when all that led to it is off the stack. */
+  #isDue = false;
 
   constructor(context: UiccContext) {
     this.context = context;
@@ -96,12 +98,13 @@ export abstract class CardLine implements AtCommand {
     this.deadline = deadline;
     this.#until = this.context.options.time.ticks + patience;
     this.#pause = BUSY_PAUSE;
-    this.again();
+    this.#isDue = true;
   }
 
   /** Sends nothing, but answered() is called in turn, on an empty stack. */
   protected sendNothing(): void {
     this.sendLine(Form.none, 0, -1, 0);
+    this.again();
   }
 
   /** The last line once more, with another Le. */
@@ -148,23 +151,29 @@ export abstract class CardLine implements AtCommand {
 
   done(result: AtResult | undefined, error?: unknown): void {
     try {
-      if (!result) {
-        this.failed(fromAt(error));
-        return;
+      if (!result) this.failed(fromAt(error));
+      else if (!this.isWorthAnotherTry(result)) {
+        this.result = result;
+        this.answered(result.ok ? this.#sw : REFUSED);
       }
-      this.result = result;
-      const { timer, time } = this.context.options;
-      const pause = this.#pause;
-      if (isBusy(result.cme) && time.ticks + pause <= this.#until) {
-        this.#pause = Math.min(2 * pause, LONGEST_PAUSE);
-        timer.set(() => this.again(), pause);
-      } else this.answered(result.ok ? this.#sw : REFUSED);
     } catch (fault) {
       this.failed(fault);
     }
+    if (this.#isDue) this.again();
+  }
+
+  /** Modem or card are busy, and there is time: it is sent again after a pause. */
+  private isWorthAnotherTry({ cme }: AtResult): boolean {
+    const { timer, time } = this.context.options;
+    const pause = this.#pause;
+    if (!isBusy(cme) || time.ticks + pause > this.#until) return false;
+    this.#pause = Math.min(2 * pause, LONGEST_PAUSE);
+    timer.set(() => this.again(), pause);
+    return true;
   }
 
   private again(): void {
+    this.#isDue = false;
     this.#sw = 0;
     this.received = 0;
     this.context.client.send(this);

@@ -51,7 +51,8 @@ export class ModemWait extends TextCommand {
     this.#reject = reject;
     this.next = state.waits;
     state.waits = this;
-    this.begin();
+    // On an empty stack: whoever waits stands on a long one.
+    state.options.timer.set(() => this.begin(), 0);
   }
 
   /** Something has been noticed. */

@@ -1,6 +1,6 @@
 import { type ByteSink, type Uicc, UiccError } from '../contracts/index.js';
 import { CglaUicc } from './uicc-cgla.js';
-import type { UiccContext } from './uicc-context.js';
+import { type UiccContext, Way } from './uicc-context.js';
 import { CsimUicc } from './uicc-csim.js';
 
 export type Access = 'csim' | 'cgla';
@@ -11,10 +11,10 @@ export type Access = 'csim' | 'cgla';
  */
 export class AutoUicc implements Uicc {
   readonly #context: UiccContext;
-  #first: Access = 'csim';
-  #second: Access | undefined = 'cgla';
+  /** Of {@link Way}. */
+  #first: number = Way.csim;
+  #second: number = Way.cgla;
   #way: CsimUicc | CglaUicc | undefined;
-  #wayIs: Access = 'csim';
   /** The way in use has opened the application once. */
   #isProven = false;
 
@@ -23,14 +23,15 @@ export class AutoUicc implements Uicc {
   }
 
   get access(): Access {
-    return this.#isProven ? this.#wayIs : this.#first;
+    return this.preferred === Way.csim ? 'csim' : 'cgla';
   }
 
   /** What to try, best first. What has been proven stays. */
   prefer(first: Access, second?: Access): void {
-    this.#first = first;
-    this.#second = second;
-    if (this.#wayIs !== first && this.#wayIs !== second) this.#isProven = false;
+    this.#first = Way[first];
+    this.#second = second ? Way[second] : 0;
+    const way = this.#way?.way;
+    if (way !== this.#first && way !== this.#second) this.#isProven = false;
   }
 
   get isOpen(): boolean {
@@ -61,39 +62,39 @@ export class AutoUicc implements Uicc {
   }
 
   transmit(command: Uint8Array, sink: ByteSink, deadline?: number): Promise<number> {
-    return this.by(this.access).transmit(command, sink, deadline);
+    return this.by(this.preferred).transmit(command, sink, deadline);
   }
 
   close(): Promise<void> {
     return this.#way?.close() ?? Promise.resolve();
   }
 
+  private get preferred(): number {
+    return this.#isProven && this.#way ? this.#way.way : this.#first;
+  }
+
+  /** Tries both ways; the first failure is the one to report. */
   private async find(aid: ArrayLike<number>): Promise<Uint8Array> {
+    // From here on an empty stack (docs/design.md §4).
+    await undefined;
     let failure: unknown;
-    try {
-      return await this.prove(this.#first, aid);
-    } catch (error) {
-      if (!this.#second || !(error instanceof UiccError) || error.code === 'closed') throw error;
-      failure = error;
+    for (let access = this.#first; access !== 0; access = access === this.#first ? this.#second : 0) {
+      try {
+        if (this.#way && this.#way.way !== access) await this.close();
+        const fci = await this.by(access).open(aid);
+        this.#isProven = true;
+        return fci;
+      } catch (error) {
+        if (!(error instanceof UiccError) || error.code === 'closed') throw error;
+        failure ??= error;
+      }
     }
-    try {
-      return await this.prove(this.#second, aid);
-    } catch (error) {
-      throw error instanceof UiccError && error.code !== 'closed' ? failure : error;
-    }
+    throw failure;
   }
 
-  private async prove(access: Access, aid: ArrayLike<number>): Promise<Uint8Array> {
-    if (this.#wayIs !== access) await this.close();
-    const fci = await this.by(access).open(aid);
-    this.#isProven = true;
-    return fci;
-  }
-
-  private by(access: Access): CsimUicc | CglaUicc {
-    if (!this.#way || this.#wayIs !== access) {
-      this.#way = access === 'csim' ? new CsimUicc(this.#context) : new CglaUicc(this.#context);
-      this.#wayIs = access;
+  private by(access: number): CsimUicc | CglaUicc {
+    if (this.#way?.way !== access) {
+      this.#way = access === Way.csim ? new CsimUicc(this.#context) : new CglaUicc(this.#context);
     }
     return this.#way;
   }

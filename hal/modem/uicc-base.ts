@@ -63,7 +63,7 @@ export abstract class UiccBase extends CardChain implements Uicc {
   #waiting: (() => void) | undefined;
 
   /** Bit of this way in `UiccContext.cleaned`. */
-  protected abstract readonly way: number;
+  abstract readonly way: number;
   /** Sends the line that gives the channel back. @returns false when there is none */
   protected abstract sendClose(): boolean;
   /** The answer to it. @returns true when one more line was sent */

@@ -40,7 +40,7 @@ export class CglaUicc extends UiccBase {
     return this.handle;
   }
 
-  protected override get way(): number {
+  override get way(): number {
     return Way.cgla;
   }
 

@@ -35,7 +35,7 @@ export class CsimUicc extends UiccBase {
     return this.#channel;
   }
 
-  protected override get way(): number {
+  override get way(): number {
     return Way.csim;
   }
 
