@@ -59,6 +59,12 @@ export type EimHappening =
   | 'acknowledged'
   /** detail: seqNumber, event, iccid */
   | 'notification'
+  /** A download ended; detail: the Outcome */
+  | 'download'
+  /** A function of an indirect download went to the SM-DP+ and was answered; detail: function, address */
+  | 'relayed'
+  /** A notification reached its SM-DP+; detail: address */
+  | 'forwarded'
   /** detail: kind 'order' | 'onboarding' | 'recovery', data */
   | 'data'
   /** detail: eidValue, notifyStateChange, stateChangeCause, rPLMN */

@@ -22,6 +22,14 @@ export function outcomeLines(outcome: Outcome): string[] {
       const code = outcome.code === undefined ? '' : ` (${outcome.code})`;
       return [`${who}: ${outcome.name}${code}${outcome.detail ? `: ${outcome.detail}` : ''}`];
     }
+    case 'downloaded':
+      return [`installed profile ${outcome.iccid ?? ''} (${outcome.aid}); signed by the eUICC and verified`];
+    case 'downloadFailed': {
+      const who =
+        outcome.by === 'euicc' ? 'the eUICC did not install it, signed and verified' : 'the IPA gave up';
+      const given = outcome.errorResponse === undefined ? '' : `, it was told ${outcome.errorResponse}`;
+      return [`${who}: ${outcome.name}${given}`];
+    }
     case 'timeout':
       return [
         outcome.sent

@@ -6,11 +6,13 @@ import type { Store } from '../store.js';
 import { type ConfigurationOptions, eimConfiguration } from './configuration.js';
 import { EimError } from './error.js';
 import { Esipa, type MessageContext } from './esipa.js';
+import { Forwarding } from './forwarding.js';
 import { Intake } from './intake.js';
 import { attempt, transfer } from './messages.js';
 import { checkOrder, eidBytes, type Order, operationsOf, type PackageOrder } from './orders.js';
 import { Outbox } from './outbox.js';
 import type { Outcome } from './outcome.js';
+import { Relay, type RspConnection } from './relay.js';
 import { type Device, type DeviceView, EimState, type Mode, type Task, viewOf } from './state.js';
 import { Waiting } from './waiting.js';
 
@@ -25,6 +27,8 @@ export interface EimOptions {
   observe?: (event: SimEvent) => void;
   /** Who may poll: 'any' (default), or only devices named by {@link Eim.addDevice} or {@link Eim.queue}. */
   accept?: 'any' | 'listed';
+  /** The way to SM-DP+ and SM-DS, for indirect downloads and for notifications; without it there are none. */
+  connect?: RspConnection;
   /** After this time a poll is answered with a package that was injected and not answered; milliseconds, default 60 s. */
   resendAfter?: number;
 }
@@ -50,6 +54,7 @@ export class Eim {
   readonly #outbox: Outbox;
   /** What happens once the state is durable. */
   readonly #afterSave: (() => void)[] = [];
+  readonly #forwarding: Forwarding;
   readonly #waiting: Waiting;
   #onInjection: ((eid: string, message: Uint8Array) => void) | undefined;
 
@@ -67,6 +72,10 @@ export class Eim {
       resendAfter,
       report: (device, detail) => this.#observe('sent', device.eid, detail),
     });
+    const observe = (what: EimHappening, eid: string | undefined, detail: Record<string, unknown>) =>
+      this.#observe(what, eid, detail);
+    const { connect } = options;
+    this.#forwarding = new Forwarding({ state: this.#state, clock, connect, observe });
     const intake = new Intake({
       eimId: credentials.eimId,
       ciCertificates,
@@ -74,18 +83,24 @@ export class Eim {
       nextTask: () => this.#state.nextTask(),
       report: (device, what, detail) => this.#afterSave.push(() => this.#observe(what, device.eid, detail)),
       settle: (device, task, outcome) => this.#settle(device, task, outcome),
+      forward: (device, notification) => {
+        this.#forwarding.add(device, notification);
+        this.#afterSave.push(() => this.#forwarding.run(device));
+      },
       unqueued: (device, id, outcome) =>
         this.#afterSave.push(() => this.#waiting.finishProbes(device.eid, id, outcome)),
     });
     this.#esipa = new Esipa({
       state: this.#state,
       intake,
+      relay: new Relay({ state: this.#state, connect, observe }),
       outbox: this.#outbox,
       clock,
       accept,
       commit: (device, acknowledged) => this.#commit(device, acknowledged),
-      observe: (what, eid, detail) => this.#observe(what, eid, detail),
+      observe,
     });
+    for (const device of this.#state.devices) this.#forwarding.run(device);
   }
 
   get eimId(): string {
@@ -261,6 +276,7 @@ export class Eim {
   /** Ends all timers. What waits stays in the store. */
   close(): void {
     this.#waiting.close();
+    this.#forwarding.close();
     this.#onInjection = undefined;
   }
 

@@ -1,8 +1,12 @@
 import {
+  AuthenticateClientRequest,
+  CancelSessionRequestEs9,
   decode,
+  GetBoundProfilePackageRequest,
   GetEimPackageRequest,
   GetEimPackageResponse,
   HandleNotification,
+  InitiateAuthenticationRequestEsipa,
   ProvideEimPackageResult,
   ProvideEimPackageResultResponse,
   readElement,
@@ -16,6 +20,7 @@ import type { Intake } from './intake.js';
 import { acknowledgement, attempt, transactionOf } from './messages.js';
 import { eidDigits } from './orders.js';
 import type { Outbox } from './outbox.js';
+import type { Relay } from './relay.js';
 import type { Device, EimState } from './state.js';
 
 /** How a message came. */
@@ -24,12 +29,15 @@ export interface MessageContext {
   eid?: string;
   /** 'mqtt', 'https', … */
   link: string;
+  /** Takes the answer when it comes later, as one does that an SM-DP+ far away has to give first. */
+  answer?: (message: Uint8Array) => void;
 }
 
 /** What the messages need of their eIM. */
 interface EsipaContext {
   readonly state: EimState;
   readonly intake: Intake;
+  readonly relay: Relay;
   readonly outbox: Outbox;
   readonly clock: Clock;
   /** Who may speak: anyone, or only devices in the state. */
@@ -63,6 +71,15 @@ export class Esipa {
         return this.#notification(message, context);
       case TransferEimPackageResponse.tag:
         return this.#transferred(message, context);
+      case InitiateAuthenticationRequestEsipa.tag:
+      case AuthenticateClientRequest.tag:
+      case GetBoundProfilePackageRequest.tag:
+      case CancelSessionRequestEs9.tag: {
+        const answer = this.#eim.relay.handle(tag, message, context);
+        if (!(answer instanceof Promise)) return answer;
+        void answer.then(context.answer);
+        return undefined;
+      }
       default:
         this.#eim.observe('rejected', context.eid, {
           why: 'not a message that this eIM takes',

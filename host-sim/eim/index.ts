@@ -15,6 +15,7 @@ export type { MessageContext } from './esipa.js';
 export { MqttEim, type MqttEimOptions } from './mqtt.js';
 export {
   type DataOrder,
+  type DownloadTrigger,
   dataTags,
   type EcoOrder,
   type EimConfiguration,
@@ -22,4 +23,5 @@ export {
   type PsmoOrder,
 } from './orders.js';
 export type { OperationResult, Outcome } from './outcome.js';
+export type { RspConnection } from './relay.js';
 export type { DeviceView } from './state.js';

@@ -1,6 +1,8 @@
 import {
+  DeviceInfo,
   type EimPackageResult,
   EimPackageResultErrorNames,
+  EuiccInfo2,
   IpaEuiccData,
   IpaEuiccDataResponse,
   iccidDigits,
@@ -10,6 +12,7 @@ import { sameBytes } from '../bytes.js';
 import type { Clock } from '../clock.js';
 import type { EimHappening } from '../events.js';
 import { isChainProblem, verifyEuiccChain } from '../pki/index.js';
+import { DownloadResults } from './download-results.js';
 import { dataTags, eidBytes } from './orders.js';
 import type { Outcome } from './outcome.js';
 import { PackageResults, reject } from './package-results.js';
@@ -24,6 +27,8 @@ export interface IntakeContext {
   nextTask(): number;
   /** Reported once the state is durable. */
   report(device: Device, what: EimHappening, detail: Record<string, unknown>): void;
+  /** A verified notification that an SM-DP+ is to have. */
+  forward(device: Device, notification: PendingNotification): void;
   /** The task is over and no longer in the queue. */
   settle(device: Device, task: Task, outcome: Outcome): void;
   /** The answer to something that was never queued, such as a forged package. */
@@ -33,7 +38,11 @@ export interface IntakeContext {
 /** What BF50 and BF4E have in common. */
 type Delivered = Pick<
   Partial<EimPackageResult>,
-  'euiccPackageResult' | 'ePRAndNotifications' | 'ipaEuiccDataResponse' | 'eimPackageResultResponseError'
+  | 'euiccPackageResult'
+  | 'ePRAndNotifications'
+  | 'ipaEuiccDataResponse'
+  | 'profileDownloadTriggerResult'
+  | 'eimPackageResultResponseError'
 >;
 
 /** After a failed onboarding the eIM stays silent for this long. */
@@ -46,9 +55,11 @@ const onboardingPause = 60_000;
 export class Intake {
   readonly #eim: IntakeContext;
   readonly #results: PackageResults;
+  readonly #downloads: DownloadResults;
 
   constructor(context: IntakeContext) {
     this.#eim = context;
+    this.#downloads = new DownloadResults(context);
     this.#results = new PackageResults(context);
   }
 
@@ -67,7 +78,9 @@ export class Intake {
       this.ipaError(device, eimPackageResultErrorCode, eimTransactionId);
       return [];
     }
-    return reject(this.#eim, device, 'a download result arrived that nobody ordered');
+    if (result.profileDownloadTriggerResult)
+      return this.#downloads.take(device, result.profileDownloadTriggerResult);
+    return reject(this.#eim, device, 'a result arrived that cannot be read');
   }
 
   dataResponse(device: Device, response: IpaEuiccDataResponse): number[] {
@@ -122,6 +135,10 @@ export class Intake {
       return 'the device did not send the certificates of eUICC and EUM';
     }
     const asked = 'data' in task.order ? task.order.data.tags : [];
+    if (data.euiccInfo2) device.euiccInfo2 = EuiccInfo2.write(data.euiccInfo2);
+    if (data.deviceInfo) device.deviceInfo = DeviceInfo.write(data.deviceInfo);
+    if (asked.some((tag) => tag === 'ipaCapabilities' || tag === dataTags.ipaCapabilities || tag === 'A8'))
+      device.ipaFeatures = data.ipaCapabilities?.ipaFeatures ?? [];
     if (
       asked.some((tag) => tag === 'associationToken' || tag === dataTags.associationToken || tag === '84')
     ) {
@@ -145,6 +162,8 @@ export class Intake {
       this.#eim.report(device, 'acknowledged', { seqNumbers: [seqNumber], again: true });
       return [seqNumber];
     }
+    this.#downloads.notified(device, notification);
+    this.#eim.forward(device, notification);
     device.notifications.push({ seqNumber, data: data.slice(), signature: signature.slice(), at: clock.now });
     this.#eim.report(device, 'notification', {
       seqNumber,

@@ -91,7 +91,11 @@ export class MqttEim {
   #take(topic: string, payload: Buffer): void {
     const eid = eidOf(topic, this.#toEim);
     if (eid === undefined) return;
-    const answer = this.#options.eim.handle(Uint8Array.from(payload), { eid, link: 'mqtt' });
+    const answer = this.#options.eim.handle(Uint8Array.from(payload), {
+      eid,
+      link: 'mqtt',
+      answer: (message) => this.#publish(eid, message),
+    });
     if (answer) this.#publish(eid, answer);
   }
 

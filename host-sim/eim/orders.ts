@@ -8,6 +8,7 @@ import {
   IpaEuiccDataRequest,
   iccidBytes,
   type NotificationEventName,
+  ProfileDownloadTriggerRequest,
   type ProtocolName,
   Psmo,
   unhex,
@@ -64,11 +65,37 @@ export interface DataOrder {
   results?: { seqNumber: number };
 }
 
-/** What an eIM can ask of a device: one eUICC Package, or one data request. */
-export type Order = { psmo: readonly PsmoOrder[] } | { eco: readonly EcoOrder[] } | { data: DataOrder };
+/**
+ * SGP.32 §2.11.1.3. One of the first three says where the profile is; none of them: the eIM asks the SM-DS of the device,
+ * or the IPA does.
+ */
+export interface DownloadTrigger {
+  /** As SGP.22 §4.1 has it, with or without LPA: */
+  activationCode?: string;
+  /** From the default SM-DP+ of the eUICC. */
+  defaultSmdp?: boolean;
+  /** Address of an SM-DS; empty: the root SM-DS of the eUICC. */
+  smds?: string;
+  /**
+   * 'indirect': through this eIM, which keeps the activation code if the IPA leaves that to it. 'direct': this eIM takes no
+   * part. Absent: as the IPA does it.
+   */
+  way?: 'direct' | 'indirect';
+  /** For an order at the SM-DP+ that asks for one; indirect downloads only. */
+  confirmationCode?: string;
+  /** Whether this eIM accepts profiles with policy rules where the IPA leaves that to it. Default true. */
+  allowPolicyRules?: boolean;
+}
+
+/** What an eIM can ask of a device: one eUICC Package, one data request, or one profile download. */
+export type Order =
+  | { psmo: readonly PsmoOrder[] }
+  | { eco: readonly EcoOrder[] }
+  | { data: DataOrder }
+  | { download: DownloadTrigger };
 
 /** An order that becomes an eUICC Package. */
-export type PackageOrder = Exclude<Order, { data: DataOrder }>;
+export type PackageOrder = Exclude<Order, { data: DataOrder } | { download: DownloadTrigger }>;
 
 /** Objects of an IpaEuiccDataResponse, esipa.md §3.2. */
 export const dataTags: Readonly<Record<string, number>> = {
@@ -92,7 +119,7 @@ const classes = { test: 0, provisioning: 1, operational: 2 } as const;
 export function operationsOf(order: Order): string[] {
   if ('psmo' in order) return order.psmo.map(({ op }) => op);
   if ('eco' in order) return order.eco.map(({ op }) => op);
-  return ['data'];
+  return ['download' in order ? 'download' : 'data'];
 }
 
 /**
@@ -103,11 +130,12 @@ export function checkOrder(order: unknown): Order {
   const wrong = (why: string, cause?: unknown) =>
     new EimError('argument', `this order cannot be sent: ${why}`, { cause });
   if (typeof order !== 'object' || order === null) throw wrong('it is not an object');
-  const kinds = (['psmo', 'eco', 'data'] as const).filter((kind) => kind in order);
-  if (kinds.length !== 1) throw wrong('it needs exactly one of "psmo", "eco" and "data"');
+  const kinds = (['psmo', 'eco', 'data', 'download'] as const).filter((kind) => kind in order);
+  if (kinds.length !== 1) throw wrong('it needs exactly one of "psmo", "eco", "data" and "download"');
   try {
     const checked = order as Order;
     if ('data' in checked) dataRequest(checked.data, new Uint8Array(16));
+    else if ('download' in checked) downloadTrigger(checked.download, new Uint8Array(16), false);
     else {
       const list = 'psmo' in checked ? checked.psmo : checked.eco;
       if (!Array.isArray(list) || list.length === 0) throw wrong('the list of operations is empty');
@@ -235,6 +263,49 @@ export function dataRequest(order: DataOrder, eimTransactionId: Uint8Array): Uin
     ...(results && { searchCriteriaEuiccPackageResult: { seqNumber: results.seqNumber } }),
     eimTransactionId,
   });
+}
+
+/**
+ * The whole BF54.
+ * @param withheld the eIM keeps the activation code (eimDownloadDataHandling)
+ * @throws EimError, Asn1Error
+ */
+export function downloadTrigger(
+  order: DownloadTrigger,
+  eimTransactionId: Uint8Array,
+  withheld: boolean,
+): Uint8Array {
+  const { activationCode, defaultSmdp, smds } = order;
+  if ([activationCode, defaultSmdp || undefined, smds].filter((one) => one !== undefined).length > 1)
+    throw new EimError(
+      'argument',
+      'a download comes by activation code, default SM-DP+ or SM-DS, one of them',
+    );
+  if (activationCode !== undefined) activation(activationCode);
+  const profileDownloadData =
+    withheld && activationCode !== undefined
+      ? undefined
+      : activationCode !== undefined
+        ? { activationCode: activationCode.replace(/^LPA:/i, '') }
+        : defaultSmdp
+          ? { contactDefaultSmdp: true as const }
+          : smds !== undefined
+            ? { contactSmds: smds === '' ? {} : { smdsAddress: smds } }
+            : undefined;
+  return ProfileDownloadTriggerRequest.write({
+    ...(profileDownloadData && { profileDownloadData }),
+    eimTransactionId,
+  });
+}
+
+/** Parts of an activation code (SGP.22 §4.1). @throws EimError 'argument' */
+export function activation(code: string): { address: string; matchingId: string; oid?: string } {
+  const [format, address, matchingId, oid] = code.replace(/^LPA:/i, '').split('$');
+  if (format !== '1' || !address || matchingId === undefined || code.length > 255)
+    throw new EimError('argument', `"${code}" is no activation code: 1$address$matchingId`);
+  if (!/^[A-Za-z0-9-]*$/.test(matchingId))
+    throw new EimError('argument', 'a matchingId has letters, digits and hyphens only');
+  return { address, matchingId, ...(oid && { oid }) };
 }
 
 function tagOf(tag: number | string): number {

@@ -1,7 +1,14 @@
 import { EuiccPackageRequest, EuiccPackageSigned, hex, tokenDo, toSign } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
 import { type EimCredentials, sign } from '../pki/index.js';
-import { dataRequest, eidBytes, euiccPackage, operationsOf, type PackageOrder } from './orders.js';
+import {
+  dataRequest,
+  downloadTrigger,
+  eidBytes,
+  euiccPackage,
+  operationsOf,
+  type PackageOrder,
+} from './orders.js';
 import type { Device, EimState, Mode, Task } from './state.js';
 
 /** What the outbox needs of its eIM. */
@@ -20,6 +27,11 @@ const onboardingOrder = {
   data: { tags: ['euiccInfo2', 'associationToken', 'eumCertificate', 'euiccCertificate'] },
 } as const;
 
+/** What an indirect download needs to know beside. */
+const downloadOnboardingOrder = {
+  data: { tags: [...onboardingOrder.data.tags, 'ipaCapabilities', 'deviceInfo'] },
+} as const;
+
 /** Decides what a device gets next, and makes the bytes of it. */
 export class Outbox {
   readonly #context: OutboxContext;
@@ -36,13 +48,14 @@ export class Outbox {
       const underWay = head.mode === 'injection' && now - head.sentAt < this.#context.resendAfter;
       return underWay ? undefined : head;
     }
-    if (!device.onboarded && head?.kind !== 'onboarding') {
+    const isDownload = head !== undefined && 'download' in head.order && device.ipaFeatures === undefined;
+    if ((!device.onboarded || isDownload) && head?.kind !== 'onboarding') {
       if (device.onboardAfter !== undefined && now < device.onboardAfter) return undefined;
       const { mode = 'retrieval' } = head ?? {};
       device.tasks.unshift({
         id: this.#context.state.nextTask(),
         kind: 'onboarding',
-        order: onboardingOrder,
+        order: isDownload ? downloadOnboardingOrder : onboardingOrder,
         mode,
       });
     }
@@ -57,7 +70,12 @@ export class Outbox {
     if (!task.request) {
       task.eimTransactionId = this.#transactionId();
       if ('data' in task.order) task.request = dataRequest(task.order.data, task.eimTransactionId);
-      else {
+      else if ('download' in task.order) {
+        const { download } = task.order;
+        const withheld =
+          download.way === 'indirect' && (device.ipaFeatures?.includes('eimDownloadDataHandling') ?? false);
+        task.request = downloadTrigger(download, task.eimTransactionId, withheld);
+      } else {
         task.counterValue = ++device.counterValue;
         task.request = this.#package(device, task.order, task.counterValue, task.eimTransactionId);
         device.lastPackage = task.request;

@@ -50,6 +50,21 @@ export type Outcome =
       name: string;
       detail?: string;
     }
+  /** A profile is installed, and the eUICC's signature is verified. */
+  | { outcome: 'downloaded'; ok: true; iccid?: string; aid: string; seqNumber: number; transactionId: string }
+  /**
+   * by 'euicc': its signed installation result says why, as "command: reason"; 'ipa': what the IPA reports, errorResponse is
+   * hex of the error it was given.
+   */
+  | {
+      outcome: 'downloadFailed';
+      ok: false;
+      by: 'euicc' | 'ipa';
+      name: string;
+      code?: number;
+      seqNumber?: number;
+      errorResponse?: string;
+    }
   /** No answer in time. A package that was sent stays valid and may still be carried out. */
   | { outcome: 'timeout'; ok: false; sent: boolean };
 

@@ -1,4 +1,5 @@
 import { Encoder } from 'cbor-x';
+import type { IpaFeatureNames } from '../asn1/index.js';
 import type { Store } from '../store.js';
 import { EimError } from './error.js';
 import type { Order } from './orders.js';
@@ -18,6 +19,8 @@ export interface Task {
   eimTransactionId?: Uint8Array;
   /** Milliseconds since 1970 of the last sending. */
   sentAt?: number;
+  /** Of an indirect download: the session with the SM-DP+ that runs for this task. */
+  session?: { transactionId: Uint8Array; address: string };
   /** The eUICC called it a replay: its stored results are being fetched. */
   replayed?: boolean;
 }
@@ -52,6 +55,14 @@ export interface Device {
   associationToken?: number;
   euiccCertificate?: Uint8Array;
   eumCertificate?: Uint8Array;
+  /** BF22, for what compact messages leave out. */
+  euiccInfo2?: Uint8Array;
+  /** Absent: not asked yet. */
+  ipaFeatures?: (typeof IpaFeatureNames)[number][];
+  /** DER of DeviceInfo, tag 30. */
+  deviceInfo?: Uint8Array;
+  /** Notifications for an SM-DP+ that it has not got yet. */
+  forwards?: { address: string; notification: Uint8Array }[];
   lastPackage?: Uint8Array;
   /** Last poll, milliseconds since 1970. */
   lastPoll?: number;

@@ -151,7 +151,10 @@ export class Authentication<S extends Session = Session> {
     }
     if (!authenticateResponseOk)
       throw new Refusal('1.6/4.2', 'compact forms are for an eIM, which makes them whole');
-    if (session.client) throw new Refusal('8.10.1/3.9', 'the session is beyond AuthenticateClient');
+    // A client whose connection broke sends the same again; anything else is another one in its session.
+    const before = session.client?.euiccSignature1;
+    if (before && !sameBytes(before, authenticateResponseOk.euiccSignature1))
+      throw new Refusal('8.10.1/3.9', 'the session is beyond AuthenticateClient');
     const { euiccSigned1, euiccSignature1, euiccCertificate, eumCertificate } = authenticateResponseOk;
     const eid = this.#checkChain(session, euiccCertificate, eumCertificate);
     const { transactionId, serverAddress, serverChallenge, euiccInfo2, ctxParams1 } = euiccSigned1.value;

@@ -13,9 +13,12 @@ import {
   GetEimPackageRequest,
   GetEimPackageResponse,
   GetEuiccInfo2Request,
+  type Infer,
   type IpaEuiccData,
   type IpaEuiccDataRequest,
+  type IpaFeatureNames,
   NotificationSentRequest,
+  type ProfileDownloadTriggerRequest,
   ProvideEimPackageResult,
   ProvideEimPackageResultResponse,
   RetrieveNotificationsListRequest,
@@ -24,6 +27,7 @@ import {
   unhex,
 } from '../../../host-sim/asn1/index.js';
 import type { Card } from '../../../host-sim/card.js';
+import { deviceInfo } from '../euicc/example-smdp.js';
 
 type Answer = (message: Uint8Array) => Uint8Array | undefined;
 
@@ -33,6 +37,10 @@ export class CardIpa {
   readonly #eid: Uint8Array;
   readonly #ask: Answer;
   #channel = 0;
+  /** What it says of itself when it is asked. */
+  features: (typeof IpaFeatureNames)[number][] = [];
+  /** A download that was triggered; nothing happens without it. */
+  onTrigger: (trigger: Infer<typeof ProfileDownloadTriggerRequest>) => void = () => {};
 
   constructor(card: Card, eid: Uint8Array, ask: Answer) {
     this.#card = card;
@@ -82,7 +90,12 @@ export class CardIpa {
   /** Polls once and carries out what comes; false when there was nothing. `lose`: the result never arrives. */
   poll(lose = false): boolean {
     const answer = this.#ask(GetEimPackageRequest.write({ eidValue: this.#eid }));
-    const { euiccPackageRequest, ipaEuiccDataRequest } = decode(GetEimPackageResponse, answer!);
+    const response = decode(GetEimPackageResponse, answer!);
+    const { euiccPackageRequest, ipaEuiccDataRequest, profileDownloadTriggerRequest } = response;
+    if (profileDownloadTriggerRequest) {
+      this.onTrigger(profileDownloadTriggerRequest);
+      return true;
+    }
     if (ipaEuiccDataRequest) {
       this.deliver({ ipaEuiccDataResponse: { ipaEuiccData: this.#collect(ipaEuiccDataRequest) } });
       return true;
@@ -125,6 +138,8 @@ export class CardIpa {
       if (tag === 0x84) data.associationToken = configuration.eimConfigurationDataList[0].associationToken;
       if (tag === 0xa5) data.eumCertificate = certs!.eumCertificate;
       if (tag === 0xa6) data.euiccCertificate = certs!.euiccCertificate;
+      if (tag === 0xa8) data.ipaCapabilities = { ipaFeatures: this.features };
+      if (tag === 0xa9) data.deviceInfo = deviceInfo;
       if (tag === 0xa2) {
         const searchCriteria = { euiccPackageResults: true } as const;
         data.euiccPackageResultList = this.#call(
