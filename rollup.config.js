@@ -8,12 +8,12 @@ const executable = { name: 'executable', writeBundle: () => chmodSync(program, 0
 
 /**
  * The command line, and beside it what starts the XS host of test/xs, which `demo --engine xs` loads when it is asked for.
- * What comes from npm stays outside of them. With --configBench: what `npm run bench` runs, and nothing else;
+ * What comes from npm stays outside of them. With --configBench: what `npm run bench` and `bench:rv32` run;
  * with --configFirmware: what `npm run firmware` runs.
  */
 export default ({ configBench, configFirmware }) => ({
   input: configBench
-    ? { 'xs/bench': 'test/bench/main.ts' }
+    ? { 'xs/bench': 'test/bench/main.ts', 'xs/bench-rv32': 'test/bench/rv32.ts' }
     : configFirmware
       ? { firmware: 'tools/firmware/main.ts' }
       : { 'xs-ipa': 'host-sim/cli/main.ts', 'xs/host': 'test/xs/run.ts' },
@@ -22,7 +22,8 @@ export default ({ configBench, configFirmware }) => ({
     // It has to stay beside the host's C sources.
     paths: (id) => (id.endsWith('build.mjs') ? './test/xs/build.mjs' : id),
     entryFileNames: 'dist/[name].js',
-    chunkFileNames: 'dist/[name].js',
+    // As deep as the entries that share them: test/xs/bundle.ts counts the way up to the root.
+    chunkFileNames: configBench ? 'dist/xs/[name].js' : 'dist/[name].js',
     format: 'es',
     banner: (chunk) => (chunk.name === 'xs-ipa' ? '#!/usr/bin/env node' : ''),
     sourcemap: true,

@@ -38,7 +38,7 @@ export class Device {
     this.#live = live;
   }
 
-  static async boot(world: XsWorld, live: Live): Promise<Device> {
+  static async boot(world: XsWorld, live: Live, board?: 'rv32'): Promise<Device> {
     const device = new Device(live);
     const told = () => {
       for (const watcher of [...device.#watchers]) watcher();
@@ -46,6 +46,7 @@ export class Device {
     device.#host = await world.boot(
       { initialEim: hex(world.initialEim), networkThroughModem: true, commanded: true, ...BOARD },
       {
+        board,
         control: live === 'never' ? true : 'live',
         livePeaks: live === 'always',
         onLine: (line) => {

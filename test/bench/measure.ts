@@ -71,13 +71,26 @@ export async function measure(scenario: Scenario, bringUp = false): Promise<Meas
   };
 }
 
+/**
+ * Measures only what is alive, in a process or on a board.
+ * @param bringUp as for measure(); without it that part of the result has garbage in it
+ * @throws BenchFailed, and BuildError where the XS host cannot be built
+ */
+export function measureAlive(
+  scenario: Scenario,
+  bringUp: boolean,
+  board?: 'rv32',
+): Promise<Required<Measured>> {
+  return pass(scenario, bringUp ? 'always' : 'scenario', board);
+}
+
 function merge(asItIs: MemoryLine, live: MemoryLine): MemoryLine {
   const { peakHeapBytes, idleHeapBytes, growthBytes } = live;
   const peakStackSlots = Math.max(asItIs.peakStackSlots, live.peakStackSlots);
   return { ...asItIs, peakHeapBytes, peakStackSlots, idleHeapBytes, growthBytes };
 }
 
-async function pass(scenario: Scenario, live: Live): Promise<Required<Measured>> {
+async function pass(scenario: Scenario, live: Live, board?: 'rv32'): Promise<Required<Measured>> {
   const tap = new UartTap();
   const profiles = scenario.profiles?.();
   const world = await xsWorld({ forgetful: true, speed: SPEED, profiles, tap: tap.port });
@@ -116,7 +129,7 @@ async function pass(scenario: Scenario, live: Live): Promise<Required<Measured>>
     return result;
   };
   try {
-    const device = await Device.boot(world, live);
+    const device = await Device.boot(world, live, board);
     await device.idle();
     await device.settle();
     const idle = await device.mark('idle');

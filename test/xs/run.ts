@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { buildHost } from './build.mjs';
 import { bundle } from './bundle.js';
-import { COMPLAINT, FIGURES, virtArguments } from './virt.js';
+import { COMPLAINT, FIGURES, switchboard, virtArguments } from './virt.js';
 
 export { BuildError, buildHost } from './build.mjs';
 
@@ -40,7 +40,7 @@ export interface HostOptions {
   /** Intrinsics frozen as preload leaves them (true). */
   frozen?: boolean;
   bits?: 32 | 64;
-  /** A bare RV32IMC board in qemu instead of a process, with one UART; its TCP connections all go to `stream`. */
+  /** A bare RV32IMC board in qemu instead of a process, with one UART; its TCP connections all go to `stream`, once it writes. */
   board?: 'rv32';
   stream?: Wire;
   /** Collects at every allocation, so that peaks are what was alive, without garbage. Slow. */
@@ -174,8 +174,9 @@ export class XsHost {
       ...(options.control ? [`--control=${options.board ? 'qemu:control' : 'fd:4'}`] : []),
       file('main.js', modules.main),
     ];
+    const streams = options.board && options.stream ? await switchboard(options.stream) : undefined;
     const [program, ...parameters] = options.board
-      ? [emulator, ...virtArguments({ path, emulator }, args, options)]
+      ? [emulator, ...virtArguments(path, args, options, streams)]
       : [path, ...args];
     const child = spawn(program, parameters, {
       cwd: folder,
@@ -183,6 +184,7 @@ export class XsHost {
     });
     // A host that has ended takes no command any more; `ended` says so.
     child.stdio[4]?.on('error', () => {});
+    child.on('close', () => streams?.close());
     return new XsHost(child, collect(child, folder, options));
   }
 

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { HostOptions, Wire } from './run.js';
 
 /** What begins a line of the board's one console: host/rv32/console.c. */
@@ -8,14 +8,55 @@ export const FIGURES = '\x1e';
 /** Of build.mjs: start of program and data, 64 MB in all. */
 const MEMORY = '64M';
 
-/** TCP connections at a time; a host's peer sees them all from the start: host/rv32/platform.c. */
+/** TCP connections take turns with these: host/rv32/platform.c. */
 const STREAMS = [1, 2, 3, 4];
 
-/** How qemu is told to connect again after a second: in seconds before 9.2, in milliseconds since. */
-function again(emulator: string): string {
-  const version = /version (\d+)\.(\d+)/.exec(execFileSync(emulator, ['--version'], { encoding: 'utf8' }));
-  const [major, minor] = (version ?? ['', '7', '2']).slice(1).map(Number);
-  return major > 9 || (major === 9 && minor >= 2) ? 'reconnect-ms=1000' : 'reconnect=1';
+/** Where qemu's serial ports for TCP connections are plugged in. */
+export interface Switchboard {
+  port: number;
+  close(): void;
+}
+
+/**
+ * A serial port can neither ask for a connection nor be told of its end: `target` is connected when the first bytes for it
+ * come out of a port, and anew with the next ones when it has ended that.
+ */
+export function switchboard(target: Wire): Promise<Switchboard> {
+  const [kind, host, port] = target.split(':');
+  if (kind !== 'tcp') throw new Error(`${target} is no TCP connection`);
+  const sockets = new Set<Socket>();
+  const keep = (socket: Socket): Socket => {
+    sockets.add(socket);
+    // Ends and breaks are the same to a device; 'close' follows every error.
+    return socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+  };
+  const server = createServer({ noDelay: true }, (serial) => {
+    let peer: Socket | undefined;
+    keep(serial).on('data', (bytes) => {
+      if (!peer) {
+        const opened = keep(connect({ host, port: Number(port), noDelay: true }));
+        opened.on('data', (answer) => serial.write(answer));
+        opened.on('close', () => {
+          if (peer === opened) peer = undefined;
+        });
+        peer = opened;
+      }
+      peer.write(bytes);
+    });
+    serial.on('close', () => peer?.destroy());
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () => {
+          server.close();
+          for (const socket of sockets) socket.destroy();
+        },
+      });
+    });
+  });
 }
 
 /**
@@ -25,31 +66,31 @@ function again(emulator: string): string {
  * @throws {Error} what is asked for cannot be had on the board
  */
 export function virtArguments(
-  { path, emulator }: { path: string; emulator: string },
+  program: string,
   args: readonly string[],
   options: HostOptions,
+  streams: Switchboard | undefined,
 ): string[] {
   const ports = Object.entries(options.ports ?? {});
   if (ports.length > 1) throw new Error('the RV32 board has one UART; wire no more than one port');
   if (args.some((arg) => /[\s,]/.test(arg)) || args.join(' ').length > 900)
     throw new Error(`too much or blanks in the arguments for the RV32 board: ${args.join(' ')}`);
   const serial = ports.map(([, wire]) => chardev('modem', wire));
-  const { stream } = options;
-  const streams = stream
-    ? STREAMS.flatMap((n) => ['-chardev', `${chardev(`stream${n}`, stream)},${again(emulator)}`])
-    : [];
+  const sockets = STREAMS.flatMap((n) =>
+    streams ? ['-chardev', chardev(`stream${n}`, `tcp:127.0.0.1:${streams.port}`)] : [],
+  );
   const card = ['pci-serial-4x', ...STREAMS.map((n) => `chardev${n}=stream${n}`)].join();
   return [
     ...['-machine', 'virt', '-m', MEMORY, '-bios', 'none', '-nodefaults', '-display', 'none'],
-    ...['-kernel', path],
+    ...['-kernel', program],
     ...['-chardev', 'stdio,id=console,signal=off'],
     ...[
       '-semihosting-config',
       ['enable=on,target=native,chardev=console', ...args.map((arg) => `arg=${arg}`)].join(),
     ],
     ...serial.flatMap((device) => ['-chardev', device, '-serial', 'chardev:modem']),
-    ...streams,
-    ...(stream ? ['-device', card] : []),
+    ...sockets,
+    ...(streams ? ['-device', card] : []),
     ...(options.control
       ? ['-chardev', 'socket,id=control,fd=4', '-device', 'pci-serial,chardev=control']
       : []),

@@ -1,8 +1,7 @@
 /*
  * The host on the bare board that qemu calls `virt`: one RV32 core, a clock, and serial ports (16550) for wires: one on the
- * board is the UART, four on a PCI card are TCP connections, one on another card brings commands. qemu has made the
- * connections before the host asks, and makes a new one when a peer has ended one; a serial port does not tell when. So
- * each connection takes the next port.
+ * board is the UART, four on a PCI card are TCP connections, one on another card brings commands. A serial port can neither
+ * ask for a connection nor be told of its end: it is made with the first bytes (../../virt.ts), and each takes the next port.
  */
 #include <string.h>
 
@@ -121,7 +120,7 @@ int wire_open(const char* wire)
 	return CONTROL;
 }
 
-/** Where to is for qemu to know. */
+/** Where to is not for the board to say. */
 int wire_connect(const char* host, int port, bool named)
 {
 	static int connections = 0;
