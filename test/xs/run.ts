@@ -40,9 +40,8 @@ export interface HostOptions {
   /** Intrinsics frozen as preload leaves them (true). */
   frozen?: boolean;
   bits?: 32 | 64;
-  /** A bare RV32IMC board in qemu instead of a process, with one UART; its TCP connections all go to `stream`, once it writes. */
+  /** A bare RV32IMC board in qemu instead of a process. It has one UART and no UDP. */
   board?: 'rv32';
-  stream?: Wire;
   /** Collects at every allocation, so that peaks are what was alive, without garbage. Slow. */
   livePeaks?: boolean;
   /**
@@ -174,8 +173,8 @@ export class XsHost {
       ...(options.control ? [`--control=${options.board ? 'qemu:control' : 'fd:4'}`] : []),
       file('main.js', modules.main),
     ];
-    const streams = options.board && options.stream ? await switchboard(options.stream) : undefined;
-    const [program, ...parameters] = options.board
+    const streams = options.board && (await switchboard());
+    const [program, ...parameters] = streams
       ? [emulator, ...virtArguments(path, args, options, streams)]
       : [path, ...args];
     const child = spawn(program, parameters, {

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -32,8 +33,8 @@ async function life(board?: 'rv32'): Promise<HostResult> {
   }
 }
 
-function probe(script: string, options: Partial<HostOptions>): Promise<HostResult> {
-  return runOnXs({ entry: 'test/xs/device/probe.ts', config: { script }, virtualTime: true, ...options });
+function probe(script: string, options: Partial<HostOptions>, config: object = {}): Promise<HostResult> {
+  return runOnXs({ entry: 'test/xs/device/probe.ts', config: { script, ...config }, ...options });
 }
 
 await describeOnRv32('the IPA on a bare RV32IMC board', () => {
@@ -63,7 +64,7 @@ await describeOnRv32('the IPA on a bare RV32IMC board', () => {
     'ends as the 32-bit host does: %s',
     async (script) => {
       const outcome = async (board?: 'rv32') => {
-        const { code, lines, complaints, figures } = await probe(script, { board });
+        const { code, lines, complaints, figures } = await probe(script, { board, virtualTime: true });
         return { code, lines, complaints, bytes: figures?.bytes, stackPeak: figures?.stackPeak };
       };
       const [process, board] = [await outcome(), await outcome('rv32')];
@@ -81,5 +82,26 @@ await describeOnRv32('the IPA on a bare RV32IMC board', () => {
     } finally {
       rmSync(storage, { recursive: true });
     }
+  });
+
+  it('has TCP: every byte, the end, nobody there', async () => {
+    let left = 256;
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (data) => {
+        socket.write(data);
+        left -= data.length;
+        if (left === 0) socket.end();
+      });
+    });
+    const port = await new Promise<number>((resolve) => {
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+    });
+    try {
+      expect((await probe('bytes', { board: 'rv32' }, { port })).lines).toEqual(['256 true']);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+    expect((await probe('refused', { board: 'rv32' }, { port })).lines).toEqual(['refused']);
   });
 });

@@ -101,12 +101,10 @@ export async function xsWorld(
     networkBytes: gated.bytes,
     async boot(config = {}, hostOptions = {}) {
       const throughModem = { address: '127.0.0.1', port: gated.port };
-      const broker = config.networkThroughModem ? throughModem : direct;
       const host = await XsHost.start({
         entry: 'test/xs/device/ipa.ts',
         ports: { 1: `tcp:127.0.0.1:${port.port}` },
-        stream: `tcp:${broker.address}:${broker.port}`,
-        config: { baud: 115_200, broker, ...config },
+        config: { baud: 115_200, broker: config.networkThroughModem ? throughModem : direct, ...config },
         ...hostOptions,
       });
       hosts.push(host);

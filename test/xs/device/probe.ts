@@ -124,6 +124,33 @@ const scripts: Record<string, (config: Readonly<Record<string, unknown>>) => voi
     });
   },
 
+  /** Every byte there is, there and back. */
+  bytes({ port }) {
+    let sent = false;
+    let received = 0;
+    let right = true;
+    const buffer = new Uint8Array(64);
+    const socket = new TCP({
+      address: '127.0.0.1',
+      port: port as number,
+      onWritable() {
+        if (!sent) socket.write(new Uint8Array(256).map((_, index) => index));
+        sent = true;
+      },
+      onReadable(count) {
+        while (received < 256 && count > 0) {
+          const got = socket.read(buffer) ?? 0;
+          for (let i = 0; i < got; i++) right = right && buffer[i] === received++;
+          count -= got;
+        }
+      },
+      onError() {
+        Host.log(String(received), String(right));
+        socket.close();
+      },
+    });
+  },
+
   refused({ port }) {
     const socket = new TCP({
       address: '127.0.0.1',

@@ -1,7 +1,7 @@
 /*
  * The host on the bare board that qemu calls `virt`: one RV32 core, a clock, and serial ports (16550) for wires: one on the
  * board is the UART, four on a PCI card are TCP connections, one on another card brings commands. A serial port can neither
- * ask for a connection nor be told of its end: it is made with the first bytes (../../virt.ts), and each takes the next port.
+ * ask for a connection nor be told of its end: that goes between the bytes, after DLE (../../virt.ts).
  */
 #include <string.h>
 
@@ -23,8 +23,14 @@ enum {
 	RECEIVED = 1, EMPTY = 0x20, FIFO = 16,
 };
 
-enum { MODEM, CONTROL, STREAM, STREAMS = 4 };
-static volatile uint8_t* ports[STREAM + STREAMS];
+enum { MODEM, CONTROL, STREAM, STREAMS = 4, WIRES = STREAM + STREAMS };
+static volatile uint8_t* ports[WIRES];
+
+enum { DLE = 0x10 };
+static struct {
+	enum { CLOSED, CONNECTING, CONNECTED, OVER } state;
+	bool escaped; /* the last byte was DLE */
+} streams[WIRES];
 
 static volatile uint32_t* word(uintptr_t address)
 {
@@ -120,33 +126,80 @@ int wire_open(const char* wire)
 	return CONTROL;
 }
 
-/** Where to is not for the board to say. */
+static void send(int wire, const char* text)
+{
+	for (; *text; text++) {
+		while (!(ports[wire][LINE_STATUS] & EMPTY))
+			;
+		ports[wire][DATA] = (uint8_t)*text;
+	}
+}
+
+/** What came after DLE and was no byte. @returns whether it changes the connection; before the answer only that does */
+static bool obey(int wire, uint8_t command)
+{
+	if (streams[wire].state == CONNECTING && command != 'e')
+		streams[wire].state = command == 'c' ? CONNECTED : OVER;
+	else if (streams[wire].state == CONNECTED)
+		streams[wire].state = OVER;
+	else
+		return false;
+	return true;
+}
+
+/** The next byte into `byte`. @returns false when none is there, or none before the connection has changed */
+static bool receive(int wire, uint8_t* byte)
+{
+	while (ports[wire][LINE_STATUS] & RECEIVED) {
+		*byte = ports[wire][DATA];
+		if (wire < STREAM)
+			return true;
+		if (!streams[wire].escaped && *byte == DLE) {
+			streams[wire].escaped = true;
+			continue;
+		}
+		if (streams[wire].escaped) {
+			streams[wire].escaped = false;
+			if (*byte != DLE) {
+				if (obey(wire, *byte))
+					return false;
+				continue;
+			}
+		}
+		if (streams[wire].state == CONNECTED)
+			return true;
+	}
+	return false;
+}
+
 int wire_connect(const char* host, int port, bool named)
 {
 	static int connections = 0;
 	volatile uint8_t* first = card(FOUR_PORTS, 0x1000);
-	int next = connections++ % STREAMS;
-	if (!first) {
-		fprintf(stderr, "xs-host: no serial ports on PCI to reach %s:%d by\n", host, port);
+	int wire = STREAM + connections++ % STREAMS;
+	char where[160];
+	if (!first || streams[wire].state != CLOSED || (!named && strspn(host, "0123456789.") != strlen(host)))
 		return -1;
-	}
-	listen(STREAM + next, first + next * REGISTERS, PCI_INTERRUPT, PCI_INTERRUPTS);
-	return STREAM + next;
+	if (!ports[wire])
+		listen(wire, first + (wire - STREAM) * REGISTERS, PCI_INTERRUPT, PCI_INTERRUPTS);
+	streams[wire].state = CONNECTING;
+	snprintf(where, sizeof(where), "%cC%s:%d\n", DLE, host, port);
+	send(wire, where);
+	return wire;
 }
 
 bool wire_connected(int wire)
 {
-	return true;
+	return streams[wire].state == CONNECTED;
 }
 
 int wire_read(int wire, void* into, int size)
 {
-	volatile uint8_t* port = ports[wire];
 	uint8_t* bytes = into;
 	int count = 0;
-	while (count < size && (port[LINE_STATUS] & RECEIVED))
-		bytes[count++] = port[DATA];
-	return count;
+	while (count < size && receive(wire, &bytes[count]))
+		count++;
+	return count || streams[wire].state != OVER ? count : -1;
 }
 
 int wire_write(int wire, const void* from, int size)
@@ -154,26 +207,46 @@ int wire_write(int wire, const void* from, int size)
 	volatile uint8_t* port = ports[wire];
 	const uint8_t* bytes = from;
 	int count = 0;
+	if (streams[wire].state == OVER)
+		return -1;
 	while (count < size && (port[LINE_STATUS] & EMPTY)) {
-		int end = count + FIFO < size ? count + FIFO : size;
-		while (count < end)
+		int room = FIFO;
+		for (; count < size && room >= 2; room--) {
+			if (wire >= STREAM && bytes[count] == DLE) {
+				port[DATA] = DLE;
+				room--;
+			}
 			port[DATA] = bytes[count++];
+		}
 	}
 	return count;
 }
 
 void wire_close(int wire)
 {
-	ports[wire][INTERRUPT_ENABLE] = 0;
+	static const char end[] = { DLE, 'e', 0 };
+	if (wire < STREAM)
+		return;
+	if (streams[wire].state != OVER)
+		send(wire, end);
+	streams[wire].state = CLOSED;
 }
 
 static int look(Waiting* waiting, int count)
 {
 	int happened = 0, i;
 	for (i = 0; i < count; i++) {
-		uint8_t status = ports[waiting[i].wire][LINE_STATUS];
-		waiting[i].happened = waiting[i].wants
-			& ((status & RECEIVED ? WIRE_READABLE : 0) | (status & EMPTY ? WIRE_WRITABLE : 0));
+		int wire = waiting[i].wire;
+		uint8_t status, byte;
+		if (streams[wire].state == CONNECTING)
+			(void)receive(wire, &byte);
+		status = ports[wire][LINE_STATUS];
+		waiting[i].happened = 0;
+		if (streams[wire].state == OVER)
+			waiting[i].happened = waiting[i].wants;
+		else if (streams[wire].state != CONNECTING)
+			waiting[i].happened = waiting[i].wants
+				& ((status & RECEIVED ? WIRE_READABLE : 0) | (status & EMPTY ? WIRE_WRITABLE : 0));
 		happened += waiting[i].happened != 0;
 	}
 	return happened;
