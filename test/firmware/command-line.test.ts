@@ -8,7 +8,7 @@ import { describeWith, tool } from '../tools.js';
 // SDK is; XS_IPA_CLI names one that is built already.
 
 const root = process.cwd();
-const CLIENTS = ['own'] as const;
+const CLIENTS = ['own', 'sdk'] as const;
 
 /** Why it cannot be built here. */
 function obstacle(): string | undefined {

@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '..', '..');
 const read = (path: string) => JSON.parse(readFileSync(join(root, path), 'utf8'));
 
 describe('manifest.json', () => {
-  it('preloads every module by its name (npm run firmware:preload writes them)', () => {
+  it('has every module, and preloads it by its name (npm run firmware:preload writes them)', () => {
     expect(read('manifest.json')).toEqual(withPreload(root));
   });
 

@@ -39,7 +39,7 @@ export interface MachineFigures {
   /** Most slots and bytes of chunks, garbage included. */
   slotsPeak: number;
   chunksPeak: number;
-  /** After a collection at the end. */
+  /** After a collection at the end, when the IPA was idle. */
   slots: number;
   chunks: number;
 }
@@ -116,7 +116,7 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
       host: '127.0.0.1',
       port: broker.port,
       device,
-      poll: 2,
+      poll: 3,
       eim: Buffer.from(configuration).toString('hex'),
       ...options.settings,
     };
@@ -124,14 +124,17 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
     const program = start(options.program, [], folder, { XS_IPA_CONFIG: JSON.stringify(settings) });
     closing.push(() => stop(program));
     let machine: MachineFigures | undefined;
+    const last: string[] = [];
     lines(program, (text) => {
+      last.push(text);
+      if (last.length > 10) last.shift();
       if (text.startsWith('{"xs":')) machine = JSON.parse(text) as MachineFigures;
       else options.onLine?.(text);
     });
     const died = new Promise<never>((_, reject) => {
       program.once('error', reject);
-      program.once('exit', (code, signal) =>
-        reject(new Error(`the program ended by itself: ${signal ?? code}`)),
+      program.once('close', (code, signal) =>
+        reject(new Error(`the program ended by itself (${signal ?? code}):\n${last.join('\n')}`)),
       );
     });
     // It is stopped in the end, too.
@@ -145,6 +148,10 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
       enable: await order({ op: 'enable', iccid: beta.iccid }),
     };
     const milliseconds = Math.round(performance.now() - begun);
+    // What is told of the machine is what an idle one has.
+    const quiet = () => euicc.results.length === 0 && euicc.notifications.length === 0;
+    for (let waited = 0; !quiet() && waited < PATIENCE; waited += 50) await sleep(50);
+    await sleep(500);
     await stop(program);
     const enabled = euicc.profiles.find((profile) => profile.enabled)?.profileName;
     const ok = Object.values(outcomes).every((outcome) => outcome.ok) && enabled === beta.profileName;

@@ -70,7 +70,9 @@ program
 
 program
   .command('preload')
-  .description('writes the list of preloaded modules into manifest.json; for everyone who has added a module')
+  .description(
+    'writes the lists of modules and of preloaded ones into manifest.json; for everyone who has added a module',
+  )
   .action(() =>
     writeFileSync(join(root, 'manifest.json'), `${JSON.stringify(withPreload(root), null, 2)}\n`),
   );

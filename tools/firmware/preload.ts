@@ -18,8 +18,12 @@ const NOT_PRELOADED: Readonly<Record<string, readonly string[]>> = {
   'x-cli-lin': ['hal/xs/moddable/storage'],
 };
 
+/** Rooms whose folders, all of them, are in the firmware; `hal/xs/moddable` is chosen from module by module. */
+const ROOMS = ['ipa', 'hal/contracts', 'hal/modem', 'hal/xs'];
+const CHOSEN = 'hal/xs/moddable';
+
 /**
- * The manifest at the top with a `preload` that names every module of this project. mcconfig (8.2.3) takes `*` there for
+ * The manifest at the top with all folders of the device's rooms as `modules`, and a `preload` that names every module of this project. mcconfig (8.2.3) takes `*` there for
  * JavaScript only: a module in TypeScript that is not named is loaded into RAM, or, when one that is named imports it, keeps
  * its whole bytecode in flash.
  */
@@ -28,11 +32,23 @@ export function withPreload(
   text = readFileSync(join(root, 'manifest.json'), 'utf8'),
 ): Manifest {
   const manifest = JSON.parse(text) as Manifest;
+  manifest.modules = { ...manifest.modules };
+  for (const folder of ROOMS.flatMap((room) => foldersIn(root, room)))
+    manifest.modules[`${folder}/*`] = `./${folder}/*`;
   manifest.preload = named(root, manifest, '');
   for (const [platform, section] of Object.entries(manifest.platforms)) {
     if (section.modules) section.preload = named(root, section, platform);
   }
   return manifest;
+}
+
+/** A folder and all in it that have modules. */
+function foldersIn(root: string, folder: string): string[] {
+  if (folder === CHOSEN) return [];
+  const entries = readdirSync(join(root, folder), { withFileTypes: true });
+  const own = entries.some(({ name }) => name.endsWith('.ts')) ? [folder] : [];
+  const inner = entries.filter((entry) => entry.isDirectory()).map(({ name }) => `${folder}/${name}`);
+  return [...own, ...inner.sort().flatMap((name) => foldersIn(root, name))];
 }
 
 function named(root: string, { modules = {} }: Section, platform: string): string[] {

@@ -1,5 +1,13 @@
+import TCP from 'embedded:io/socket/tcp';
 import SdkClient from 'embedded:network/mqtt/client';
-import type { MqttClient, MqttControlMessage, MqttOptions, MqttWriteOptions } from '../../contracts/index.js';
+import type {
+  MqttClient,
+  MqttControlMessage,
+  MqttOptions,
+  MqttWriteOptions,
+  TcpConfiguration,
+} from '../../contracts/index.js';
+import { XsTcp } from './tcp.js';
 
 /** The class as it is at run time: SDK 8.2.3 hands onControl one object, other versions two arguments. */
 type Control = (
@@ -16,7 +24,10 @@ export class MqttClass implements MqttClient {
       if (typeof operation === 'object') options.onControl?.(operation.operation, operation);
       else options.onControl?.(operation, message ?? {});
     };
-    const native = { ...options, onControl } as unknown as ConstructorParameters<typeof SdkClient>[0];
+    // It reads its socket byte by byte, in a format of its own, which the contract's has not.
+    const given = options.socket as TcpConfiguration;
+    const socket = given.io === XsTcp ? { ...given, io: TCP, nodelay: true } : given;
+    const native = { ...options, socket, onControl } as unknown as ConstructorParameters<typeof SdkClient>[0];
     this.#client = new SdkClient(native) as unknown as MqttClient;
   }
 
