@@ -75,6 +75,7 @@ export function loadEuiccPackage(command: Command, bytes: Uint8Array): Uint8Arra
     },
   });
   storeResult(command, data.value.seqNumber, answer);
+  if (command.state.rollback) command.state.rollback.seqNumber = data.value.seqNumber;
   report(command, 'packageExecuted', {
     eimId,
     counterValue,

@@ -92,6 +92,8 @@ export interface EuiccState {
     counterValue: number;
     eimTransactionId?: Uint8Array;
     associationToken?: number;
+    /** Of the result that a rollback replaces. */
+    seqNumber?: number;
   };
   /** Profile to return to while the Fallback Profile is enabled. */
   fallbackReturn?: Uint8Array;

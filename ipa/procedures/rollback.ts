@@ -1,7 +1,7 @@
 import { IpaError } from '../error.js';
-import { profileRollback } from '../es10/index.js';
+import { profileRollback, removeNotificationFromList } from '../es10/index.js';
 import type { IpaContext } from './context.js';
-import { noteStateChange } from './deliver.js';
+import { noteStateChange, optional } from './deliver.js';
 import { followProfileChange } from './profile-switch.js';
 import type { StateChanges } from './state-change.js';
 
@@ -72,11 +72,14 @@ export class Rollback {
       this.until = context.platform.time.ticks + BUSY_PAUSE;
       return;
     }
+    const replaced = this.seqNumber;
     this.disarm();
     if (code === 0) {
       noteStateChange(context, changes, eimId);
       context.observe?.({ event: 'rollback', eimId });
       await followProfileChange(context, resetsBefore);
+      // The first result is replaced and not delivered (NOTE 1); not every eUICC drops it by itself.
+      if (replaced >= 0) await optional(() => removeNotificationFromList(es10, replaced));
       return;
     }
     const why = code === ROLLBACK_NOT_ALLOWED ? 'none is authorised' : `result ${code}`;

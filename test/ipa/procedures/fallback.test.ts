@@ -30,7 +30,8 @@ describe('fallback', () => {
     await world.until(
       () =>
         world.events.some(
-          (event) => event.event === 'eim' && event.what === 'poll' && event.detail?.stateChangeCause === 1,
+          (event) =>
+            event.event === 'eim' && event.what === 'poll' && event.detail?.stateChangeCause === 'fallback',
         ),
       'the cause',
     );
@@ -92,7 +93,7 @@ describe('what the device itself asks of the eUICC', () => {
     expect(await world.wait(reset)).toMatchObject({ profiles: 0, eimConfiguration: -1 });
     await world.poll();
     expect(
-      world.of('eim').some(({ what, detail }) => what === 'poll' && detail?.stateChangeCause === 4),
+      world.of('eim').some(({ what, detail }) => what === 'poll' && detail?.stateChangeCause === 'reset'),
     ).toBe(true);
     await world.stop();
   });
