@@ -46,6 +46,7 @@ export function profileRollback(command: Command, bytes: Uint8Array): Uint8Array
       euiccSignEPR: sign(card.credentials.privateKey, data.bytes, tokenDo(rollback.associationToken)),
     },
   };
+  // The eIM is to hear how it ended, not how it began (SGP.32 §3.3.2 NOTE 1).
   state.results = state.results.filter(({ seqNumber }) => seqNumber !== rollback.seqNumber);
   storeResult(command, data.value.seqNumber, encode(EuiccPackageResult, result));
   state.rollback = undefined;
