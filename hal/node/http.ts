@@ -308,7 +308,7 @@ class NodeExchange implements HttpRequest {
     if (piece.length === 0) return allowed;
     this.#room -= piece.length;
     this.#unwritten -= piece.length;
-    this.#request.write(piece.slice(), () => {
+    this.#request.write(Uint8Array.from(piece), () => {
       if (this.#over) return;
       this.#room += piece.length;
       this.#offer();

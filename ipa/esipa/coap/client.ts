@@ -1,0 +1,273 @@
+import {
+  type Timer,
+  type TimerHandle,
+  type UdpConfiguration,
+  type UdpSocket,
+  XsIpaError,
+} from '../../../hal/contracts/index.js';
+import { CoapCode, CoapOption, CoapReader, CoapType, CoapWriter } from './message.js';
+
+/** A request that got no response. */
+export class CoapError extends XsIpaError {
+  override readonly name = 'CoapError';
+
+  constructor(
+    code: /** every retransmission went unanswered, or no separate response came */
+      | 'noAnswer'
+      /** the server reset the exchange: it runs, but knows nothing of it */
+      | 'reset'
+      /** a response that cannot be understood, or breaks the rules of block-wise transfer */
+      | 'protocol'
+      /** a response code of class 4 or 5 */
+      | 'refused'
+      | 'closed',
+    message: string,
+  ) {
+    super(code, message);
+  }
+}
+
+/** Transmission parameters (RFC 7252 §4.8), milliseconds. */
+export interface CoapTimes {
+  /** ACK_TIMEOUT. */
+  acknowledge: number;
+  /** ACK_RANDOM_FACTOR. */
+  randomFactor: number;
+  /** MAX_RETRANSMIT. */
+  retransmit: number;
+  /** How long a separate response may take after its acknowledgement. */
+  response: number;
+}
+
+/** Those of RFC 7252; 30 s for a separate response. */
+export function defaultCoapTimes(): CoapTimes {
+  return { acknowledge: 2_000, randomFactor: 1.5, retransmit: 4, response: 30_000 };
+}
+
+export interface CoapClientOptions {
+  udp: UdpConfiguration;
+  /** Numeric. */
+  address: string;
+  port: number;
+  timer: Timer;
+  /** Uniform in [0, 1). */
+  random: () => number;
+  times?: CoapTimes;
+  /** A response with the token of the open request; `reader` is valid until the next datagram. */
+  onResponse: (reader: CoapReader) => void;
+  /** The open request will get none. */
+  onFailure: (error: CoapError) => void;
+  /** The socket is gone; only close() may follow. */
+  onError?: (reason?: unknown) => void;
+}
+
+/** Critical options of a response that are understood. */
+const UNDERSTOOD = [CoapOption.block2, CoapOption.block1] as const;
+/** Separate responses that are known again when they come twice. */
+const REMEMBERED = 8;
+const NOTHING_SENT = -1;
+
+/**
+ * The message layer of a CoAP client (RFC 7252 §4): one confirmable request at a time to one server, retransmitted until it
+ * is acknowledged; separate responses, duplicates, resets. What comes from elsewhere is ignored.
+ */
+export class CoapClient {
+  /** Sent so far, retransmissions and acknowledgements among them. */
+  datagrams = 0;
+  /** Received from the server. */
+  heard = 0;
+
+  readonly #options: CoapClientOptions;
+  readonly #times: CoapTimes;
+  readonly #socket: UdpSocket;
+  readonly #reader = new CoapReader();
+  readonly #writer: CoapWriter;
+  readonly #token = new Uint8Array(4);
+  readonly #empty = new Uint8Array(4);
+  /** Message ids of the last separate responses. */
+  readonly #answered = new Int32Array(REMEMBERED);
+  #answeredAt = 0;
+  /** The request, kept for retransmission. */
+  #datagram = new Uint8Array(96);
+  #nextId: number;
+  #id = NOTHING_SENT;
+  #acknowledged = false;
+  #sent = 0;
+  #timeout = 0;
+  #deadline: TimerHandle | undefined;
+  #closed = false;
+
+  constructor(options: CoapClientOptions) {
+    const { udp, random } = options;
+    this.#options = options;
+    this.#times = options.times ?? defaultCoapTimes();
+    this.#writer = new CoapWriter(this.#empty);
+    this.#nextId = Math.floor(random() * 0x10000);
+    for (let i = 0; i < this.#token.length; i++) this.#token[i] = Math.floor(random() * 256);
+    this.#answered.fill(NOTHING_SENT);
+    const { io, ...rest } = udp;
+    this.#socket = new io({
+      ...rest,
+      onReadable: () => this.#readable(),
+      onError: (reason) => {
+        if (!this.#closed) options.onError?.(reason);
+      },
+    });
+  }
+
+  /**
+   * Begins a request with a fresh message id; options and payload are the caller's, then transmit(). An open
+   * request is forgotten.
+   * @param capacity bytes of the datagram at most
+   */
+  prepare(code: number, capacity: number): CoapWriter {
+    this.cancel();
+    if (capacity > this.#datagram.length) this.#datagram = new Uint8Array(capacity);
+    this.#nextId = (this.#nextId + 1) & 0xffff;
+    return this.#writer.begin(this.#datagram, CoapType.confirmable, code, this.#nextId, this.#token);
+  }
+
+  /** The requests that follow belong together; the blocks of one transfer, which some servers know by their token. */
+  newToken(): void {
+    const token = this.#token;
+    for (let i = token.length - 1; i >= 0 && ++token[i] === 0; i--);
+  }
+
+  transmit(): void {
+    const { random } = this.#options;
+    const { acknowledge, randomFactor } = this.#times;
+    this.#id = this.#nextId;
+    this.#acknowledged = false;
+    this.#sent = 0;
+    this.#timeout = acknowledge * (1 + (randomFactor - 1) * random());
+    this.#again();
+  }
+
+  /** Forgets the open request. */
+  cancel(): void {
+    this.#options.timer.clear(this.#deadline);
+    this.#deadline = undefined;
+    this.#id = NOTHING_SENT;
+  }
+
+  /** Gives back the memory of a large request and of the last datagram. */
+  release(): void {
+    if (this.#id === NOTHING_SENT && this.#datagram.length > 96) this.#datagram = new Uint8Array(96);
+    this.#reader.parse(this.#empty);
+  }
+
+  /** Idempotent; no callback runs afterwards. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.cancel();
+    this.#socket.close();
+  }
+
+  // Out -------------------------------------------------------------------------------------------------------------
+
+  #again(): void {
+    const { timer } = this.#options;
+    if (this.#sent > this.#times.retransmit) {
+      this.#fail('noAnswer', `no answer to ${this.#sent} datagrams`);
+      return;
+    }
+    this.#sent++;
+    this.#deadline = timer.set(() => this.#again(), this.#timeout);
+    this.#timeout *= 2;
+    this.#send(this.#writer.bytes);
+  }
+
+  #send(datagram: Uint8Array): void {
+    const { address, port } = this.#options;
+    this.datagrams++;
+    this.#socket.write(datagram, address, port);
+  }
+
+  #sendEmpty(type: number, id: number): void {
+    const empty = this.#empty;
+    empty[0] = 0x40 | (type << 4);
+    empty[1] = CoapCode.empty;
+    empty[2] = id >> 8;
+    empty[3] = id;
+    this.#send(empty);
+  }
+
+  // In --------------------------------------------------------------------------------------------------------------
+
+  #readable(): void {
+    const { address, port } = this.#options;
+    for (let datagram = this.#read(); datagram; datagram = this.#read()) {
+      if (datagram.address !== address || datagram.port !== port) continue;
+      this.heard++;
+      this.#take(new Uint8Array(datagram));
+    }
+  }
+
+  #read(): ReturnType<UdpSocket['read']> {
+    return this.#closed ? undefined : this.#socket.read();
+  }
+
+  #take(datagram: Uint8Array): void {
+    const reader = this.#reader;
+    const isGood = reader.parse(datagram);
+    const { type, code, id } = reader;
+    const isConfirmable = type === CoapType.confirmable;
+    if (!isGood) {
+      // A message that cannot be read is refused (RFC 7252 §4.2), if its header can.
+      if (isConfirmable && datagram.length >= 4 && datagram[0] >> 6 === 1)
+        this.#sendEmpty(CoapType.reset, id);
+    } else if (type === CoapType.reset) {
+      if (id === this.#id) this.#fail('reset', 'the server does not take part in the exchange');
+    } else if (code === CoapCode.empty) {
+      if (isConfirmable) this.#sendEmpty(CoapType.reset, id);
+      else if (type === CoapType.acknowledgement && id === this.#id) this.#wait();
+    } else if (code < CoapCode.created) {
+      // Nobody asks us anything.
+      if (isConfirmable) this.#sendEmpty(CoapType.reset, id);
+    } else this.#response();
+  }
+
+  #response(): void {
+    const { type, id } = this.#reader;
+    const isOurs = this.#id !== NOTHING_SENT && this.#reader.hasToken(this.#token);
+    if (type === CoapType.acknowledgement) {
+      if (isOurs && id === this.#id) this.#done();
+      return;
+    }
+    // A duplicate: the blocks of a transfer have one token, so that it would be taken for the next one.
+    const isKnown = this.#answered.includes(id);
+    if (type === CoapType.confirmable) {
+      this.#sendEmpty(isKnown || isOurs ? CoapType.acknowledgement : CoapType.reset, id);
+    }
+    if (isKnown || !isOurs) return;
+    this.#answered[this.#answeredAt] = id;
+    this.#answeredAt = (this.#answeredAt + 1) % REMEMBERED;
+    this.#done();
+  }
+
+  /** The server has the request, and needs time for its response. */
+  #wait(): void {
+    if (this.#acknowledged) return;
+    const { timer } = this.#options;
+    this.#acknowledged = true;
+    timer.clear(this.#deadline);
+    this.#deadline = timer.set(
+      () => this.#fail('noAnswer', 'the request was acknowledged, but no response came'),
+      this.#times.response,
+    );
+  }
+
+  #done(): void {
+    this.cancel();
+    const option = this.#reader.unknownCritical(UNDERSTOOD);
+    if (option > 0)
+      this.#options.onFailure(new CoapError('protocol', `a response with the critical option ${option}`));
+    else this.#options.onResponse(this.#reader);
+  }
+
+  #fail(code: ConstructorParameters<typeof CoapError>[0], message: string): void {
+    this.cancel();
+    this.#options.onFailure(new CoapError(code, message));
+  }
+}

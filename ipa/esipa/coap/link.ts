@@ -1,0 +1,399 @@
+import type {
+  Observer,
+  Resolver,
+  ResolverConfiguration,
+  Timer,
+  TimerHandle,
+  UdpConfiguration,
+} from '../../../hal/contracts/index.js';
+import type { IpaEvent } from '../../events.js';
+import { TlvError, Writer } from '../../tlv/index.js';
+import {
+  type Accept,
+  type AnswerSink,
+  defaultTimes,
+  type EsipaLink,
+  LinkError,
+  type LinkTimes,
+} from '../link.js';
+import { CoapClient, type CoapError, type CoapTimes } from './client.js';
+import { CoapTransfer } from './transfer.js';
+
+export interface CoapLinkOptions {
+  eimId: string;
+  udp: UdpConfiguration;
+  /** Address or name of the eIM. */
+  host: string;
+  /** 5683 when absent. */
+  port?: number;
+  /** Needed where `host` is a name. */
+  dns?: ResolverConfiguration;
+  timer: Timer;
+  random: () => number;
+  /** Segments of the path (esipa.md §9). */
+  path?: readonly string[];
+  /** Largest block: 16, 32, … 1024 bytes. */
+  blockSize?: number;
+  times?: LinkTimes;
+  coapTimes?: CoapTimes;
+  /** Longest answer that is taken whole, bytes. */
+  messageLimit?: number;
+  observe?: Observer<IpaEvent>;
+}
+
+/** One exchange, from its call to its answer. */
+interface Job {
+  request: Uint8Array;
+  /** Takes a whole answer; undefined where none is due. */
+  accept: Accept | undefined;
+  /** Takes an answer piece by piece. */
+  into: AnswerSink | undefined;
+  /** Pieces were handed on: it cannot begin anew. */
+  begun: boolean;
+  attempts: number;
+  /** What the client had heard before this attempt. */
+  heard: number;
+  resolve: (answer: Uint8Array) => void;
+  reject: (error: unknown) => void;
+}
+
+const PORT = 5_683;
+const PATH = ['gsma', 'rsp2', 'asn1'] as const;
+
+/**
+ * ESipa over CoAP (esipa.md §9): a POST for each message, block by block, the answer in its response. There is no connection:
+ * it is connected while it has a socket and the eIM's address. The eIM cannot reach it unasked; it is polled.
+ */
+export class CoapLink implements EsipaLink {
+  readonly eimId: string;
+  onInjection: (() => void) | undefined;
+
+  readonly #options: CoapLinkOptions;
+  readonly #times: LinkTimes;
+  readonly #transfer: CoapTransfer;
+  readonly #answer: Writer;
+  /** The first one is under way, or waits for the network. */
+  readonly #jobs: Job[] = [];
+  #client: CoapClient | undefined;
+  #resolver: Resolver | undefined;
+  #address: string | undefined;
+  #active = false;
+  #closed = false;
+  #running = false;
+  #failures = 0;
+  /** Until the next attempt to get a socket, and of a job that waits for one. */
+  #pause: TimerHandle | undefined;
+  #patience: TimerHandle | undefined;
+  #dropped = 0;
+
+  constructor(options: CoapLinkOptions) {
+    const { eimId, blockSize = 1024, messageLimit = 16_384, path = PATH, random } = options;
+    this.eimId = eimId;
+    this.#options = options;
+    this.#times = options.times ?? defaultTimes();
+    this.#answer = new Writer(128, messageLimit);
+    this.#transfer = new CoapTransfer({
+      path,
+      szx: Math.max(0, Math.min(6, 27 - Math.clz32(blockSize))),
+      tag: Math.floor(random() * 0x10000),
+      onBlock: (payload, more, total) => this.#block(payload, more, total),
+      onFailure: (error) => this.#failed(error),
+    });
+  }
+
+  get connected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  resume(): void {
+    if (this.#closed) return;
+    this.#active = true;
+    if (this.#client || this.#resolver) return;
+    this.#options.timer.clear(this.#pause);
+    this.#pause = undefined;
+    this.#connect();
+  }
+
+  suspend(): void {
+    this.#active = false;
+    this.#options.timer.clear(this.#pause);
+    this.#pause = undefined;
+    this.#failures = 0;
+    if (this.#client || this.#resolver) this.#lose('the network is gone');
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#active = false;
+    this.#options.timer.clear(this.#pause);
+    this.#options.timer.clear(this.#patience);
+    this.#disconnect();
+    const error = new LinkError('closed', 'the link was closed');
+    for (const job of this.#jobs.splice(0)) job.reject(error);
+    this.#tell('closed');
+  }
+
+  exchange(request: Uint8Array, accept: Accept): Promise<Uint8Array> {
+    return this.#submit(request, accept, undefined);
+  }
+
+  async download(request: Uint8Array, into: AnswerSink): Promise<void> {
+    await this.#submit(request, undefined, into);
+  }
+
+  async send(message: Uint8Array): Promise<void> {
+    await this.#submit(new Uint8Array(message), undefined, undefined);
+  }
+
+  takeInjection(): Uint8Array | undefined {
+    return undefined;
+  }
+
+  // Reaching the eIM ------------------------------------------------------------------------------------------------
+
+  #connect(): void {
+    const { host, dns } = this.#options;
+    this.#tell('connecting');
+    if (this.#address !== undefined || !dns) {
+      this.#open(this.#address ?? host);
+      return;
+    }
+    const { io, ...rest } = dns;
+    const resolver = new io(rest);
+    this.#resolver = resolver;
+    resolver.resolve({
+      host,
+      onResolved: (_host, address) => {
+        if (this.#resolver !== resolver) return;
+        this.#resolver = undefined;
+        this.#address = address;
+        this.#open(address);
+      },
+      onError: () => {
+        if (this.#resolver === resolver) this.#lose(`the name ${host} could not be resolved`);
+      },
+    });
+  }
+
+  #open(address: string): void {
+    const { udp, port = PORT, timer, random, coapTimes } = this.#options;
+    try {
+      this.#client = new CoapClient({
+        udp,
+        address,
+        port,
+        timer,
+        random,
+        times: coapTimes,
+        onResponse: (reader) => this.#transfer.onResponse(reader),
+        onFailure: (error) => this.#transfer.onFailure(error),
+        onError: (reason) => this.#lose(reason instanceof Error ? reason.message : 'the socket is gone'),
+      });
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : 'no socket');
+      return;
+    }
+    this.#failures = 0;
+    this.#tell('connected');
+    this.#next();
+  }
+
+  #disconnect(): void {
+    this.#resolver?.close?.();
+    this.#transfer.cancel();
+    this.#client?.close();
+    this.#client = this.#resolver = undefined;
+    this.#running = false;
+  }
+
+  #lose(detail: string): void {
+    this.#disconnect();
+    this.#tell('lost', detail);
+    const [job] = this.#jobs;
+    if (job?.begun)
+      this.#end()?.reject(new LinkError('noAnswer', 'the network went in the middle of a long answer'));
+    this.#wait();
+    if (!this.#active || this.#pause !== undefined) return;
+    const { timer, random } = this.#options;
+    const { backOff, backOffLimit } = this.#times;
+    // The name may lead elsewhere by now.
+    this.#address = undefined;
+    const pause = Math.min(backOffLimit, backOff * 2 ** Math.min(this.#failures++, 20));
+    this.#pause = timer.set(
+      () => {
+        this.#pause = undefined;
+        if (this.#active && !this.#client) this.#connect();
+      },
+      pause * (0.5 + random() / 2),
+    );
+  }
+
+  // One exchange after the other ------------------------------------------------------------------------------------
+
+  #submit(
+    request: Uint8Array,
+    accept: Accept | undefined,
+    into: AnswerSink | undefined,
+  ): Promise<Uint8Array> {
+    if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
+    return new Promise((resolve, reject) => {
+      this.#jobs.push({ request, accept, into, begun: false, attempts: 0, heard: 0, resolve, reject });
+      if (this.#jobs.length === 1) void this.#soon();
+    });
+  }
+
+  /** From an empty stack: the way down to the socket is long. */
+  async #soon(): Promise<void> {
+    await undefined;
+    this.#next();
+  }
+
+  #next(): void {
+    const [job] = this.#jobs;
+    if (this.#running || !job) return;
+    const client = this.#client;
+    if (!client) {
+      this.#wait();
+      return;
+    }
+    this.#options.timer.clear(this.#patience);
+    this.#patience = undefined;
+    this.#running = true;
+    this.#answer.clear();
+    const { request } = job;
+    job.attempts++;
+    job.heard = client.heard;
+    this.#observe('up', request);
+    try {
+      this.#transfer.start(client, request);
+    } catch (error) {
+      // A platform that breaks its promises: whoever waits is told.
+      this.#end()?.reject(error);
+    }
+  }
+
+  /** An exchange waits for the network no longer than it would for its answers. */
+  #wait(): void {
+    if (this.#jobs.length === 0 || this.#patience !== undefined) return;
+    const { answer, attempts } = this.#times;
+    this.#patience = this.#options.timer.set(() => {
+      this.#patience = undefined;
+      this.#end()?.reject(new LinkError('noAnswer', `no way to ${this.eimId} in time`));
+      this.#wait();
+    }, answer * attempts);
+  }
+
+  #end(): Job | undefined {
+    const job = this.#jobs.shift();
+    this.#running = false;
+    this.#transfer.cancel();
+    this.#client?.release();
+    if (this.#jobs.length > 0) void this.#soon();
+    return job;
+  }
+
+  // Answers ---------------------------------------------------------------------------------------------------------
+
+  #block(payload: Uint8Array, more: boolean, total: number | undefined): void {
+    const [job] = this.#jobs;
+    if (!job) return;
+    if (job.into) {
+      void this.#pour(job, job.into, payload, more, total);
+      return;
+    }
+    try {
+      this.#answer.write(payload);
+    } catch (error) {
+      if (!(error instanceof TlvError)) throw error;
+      const detail = `the answer of ${this.eimId} has more than ${this.#answer.length} bytes`;
+      this.#drop(0, `tooLong${total === undefined ? '' : ` (${total} bytes)`}`);
+      this.#end()?.reject(new LinkError('tooLong', detail));
+      return;
+    }
+    if (more) this.#transfer.next();
+    else this.#take(job);
+  }
+
+  #take(job: Job): void {
+    const message = this.#answer.bytes;
+    const tag = firstTag(message);
+    if (message.length > 0) this.#observe('down', message);
+    if (!job.accept) {
+      // The response says that the message arrived; a body has nothing more to say.
+      this.#end()?.resolve(message);
+    } else if (tag === firstTag(job.request) && job.accept(message)) {
+      this.#end()?.resolve(message);
+    } else {
+      this.#drop(tag, tag === firstTag(job.request) ? 'notMatching' : 'notAwaited');
+      this.#end()?.reject(new LinkError('noAnswer', `${this.eimId} answered something else`));
+    }
+  }
+
+  /** Hands a block on, and asks for the next one when it was taken. */
+  async #pour(
+    job: Job,
+    into: AnswerSink,
+    payload: Uint8Array,
+    more: boolean,
+    total: number | undefined,
+  ): Promise<void> {
+    const tag = firstTag(job.request);
+    try {
+      if (!job.begun) {
+        if (firstTag(payload) !== tag) {
+          this.#drop(firstTag(payload), 'notAwaited');
+          throw new LinkError('noAnswer', `${this.eimId} answered something else`);
+        }
+        this.#options.observe?.({
+          event: 'esipa',
+          direction: 'down',
+          eimId: this.eimId,
+          tag,
+          message: payload,
+          byteLength: total,
+        });
+        job.begun = true;
+      }
+      const isWanted = await into.take(payload);
+      if (this.#jobs[0] !== job) return;
+      if (isWanted && more) this.#transfer.next();
+      else this.#end()?.resolve(this.#answer.bytes);
+    } catch (error) {
+      if (this.#jobs[0] === job) this.#end()?.reject(error);
+    }
+  }
+
+  #failed(error: CoapError): void {
+    const [job] = this.#jobs;
+    const isReachable = job && this.#client && this.#client.heard > job.heard;
+    // Bad radio. A server that was not heard at all is left in peace: a later poll will find it or not.
+    if (error.code === 'noAnswer' && isReachable && !job.begun && job.attempts < this.#times.attempts) {
+      this.#running = false;
+      this.#next();
+      return;
+    }
+    const code = error.code === 'refused' ? 'refused' : 'noAnswer';
+    this.#end()?.reject(new LinkError(code, `${this.eimId}: ${error.message}`));
+  }
+
+  // Observers -------------------------------------------------------------------------------------------------------
+
+  #observe(direction: 'up' | 'down', message: Uint8Array): void {
+    const { eimId } = this;
+    this.#options.observe?.({ event: 'esipa', direction, eimId, tag: firstTag(message), message });
+  }
+
+  #tell(state: 'connecting' | 'connected' | 'lost' | 'closed', detail?: string): void {
+    this.#options.observe?.({ event: 'link', eimId: this.eimId, state, detail });
+  }
+
+  #drop(tag: number, reason: string): void {
+    this.#dropped++;
+    this.#options.observe?.({ event: 'dropped', eimId: this.eimId, tag, reason, count: this.#dropped });
+  }
+}
+
+function firstTag(message: Uint8Array): number {
+  return message.length > 1 ? (message[0] << 8) | message[1] : 0;
+}

@@ -1,0 +1,289 @@
+import { type CoapClient, CoapError } from './client.js';
+import {
+  blockSize,
+  blockValue,
+  CoapCode,
+  CoapOption,
+  type CoapReader,
+  type CoapWriter,
+  codeText,
+} from './message.js';
+
+export interface CoapTransferOptions {
+  /** Segments of the path. */
+  path: readonly string[];
+  /** Size exponent of the largest block, 0 to 6: 16 to 1024 bytes. */
+  szx: number;
+  /** First Request-Tag; it only has to differ from those just used. */
+  tag: number;
+  /**
+   * A piece of the response's payload, in order, empty perhaps; valid until next(), which asks for the one behind it where
+   * there is `more`. @param total bytes of the whole, where the server says so
+   */
+  onBlock: (payload: Uint8Array, more: boolean, total: number | undefined) => void;
+  /** The transfer is over without a response of class 2. */
+  onFailure: (error: CoapError) => void;
+}
+
+const LARGEST = 6;
+/** Bytes of a header, token, and options beside path and Echo. */
+const OVERHEAD = 48;
+/** How often an upload begins anew before it is given up. */
+const RESTARTS = 4;
+/** How often a block in the middle is sent or asked for again after all its retransmissions. */
+const PATIENCE = 2;
+const ECHO_LIMIT = 40;
+const ETAG_LIMIT = 8;
+
+// What is under way.
+const IDLE = 0;
+const SENDING = 1;
+const RECEIVING = 2;
+/** A block was handed on. */
+const WAITING = 3;
+
+/**
+ * One POST of any length with a response of any length, block by block (RFC 7959), a block in each direction at a time:
+ * Block1 with early negotiation and 4.13, Block2, Size1, Size2, Request-Tag and Echo (RFC 9175).
+ */
+export class CoapTransfer {
+  readonly #options: CoapTransferOptions;
+  #client: CoapClient | undefined;
+  #state = IDLE;
+  #request: Uint8Array | undefined;
+  /** Of the request: where the block at hand begins and ends, and its size exponent. */
+  #offset = 0;
+  #end = 0;
+  #szx = LARGEST;
+  #inBlocks = false;
+  #restarts = 0;
+  #patience = PATIENCE;
+  #tag: number;
+  #echo: Uint8Array | undefined;
+  /** Of the response: bytes received, size exponent, ETag. */
+  #received = 0;
+  #answerSzx = LARGEST;
+  readonly #etag = new Uint8Array(ETAG_LIMIT);
+  #etagLength = -1;
+
+  constructor(options: CoapTransferOptions) {
+    this.#options = options;
+    this.#tag = options.tag;
+  }
+
+  /** @param request must not change until the first block of the response is there */
+  start(client: CoapClient, request: Uint8Array): void {
+    const { szx } = this.#options;
+    this.#client = client;
+    this.#request = request;
+    this.#szx = szx;
+    this.#answerSzx = szx;
+    this.#inBlocks = request.length > blockSize(szx);
+    this.#restarts = this.#received = 0;
+    this.#patience = PATIENCE;
+    this.#etagLength = -1;
+    this.#echo = undefined;
+    this.#begin();
+  }
+
+  /** Asks for the block behind the one that was handed on. */
+  next(): void {
+    if (this.#state !== WAITING) return;
+    this.#state = RECEIVING;
+    this.#fetch();
+  }
+
+  #fetch(): void {
+    const writer = this.#prepare(0);
+    const number = this.#received / blockSize(this.#answerSzx);
+    writer.addUint(CoapOption.block2, blockValue(number, false, this.#answerSzx));
+    this.#send(writer);
+  }
+
+  /** Idempotent; no callback runs for it afterwards. */
+  cancel(): void {
+    if (this.#state === IDLE) return;
+    this.#state = IDLE;
+    this.#request = this.#echo = undefined;
+    this.#client?.cancel();
+  }
+
+  /** The client's onResponse. */
+  onResponse(reader: CoapReader): void {
+    if (this.#state === SENDING) this.#sent(reader);
+    else if (this.#state === RECEIVING) this.#receive(reader);
+  }
+
+  /** The client's onFailure. */
+  onFailure(error: CoapError): void {
+    if (this.#state === IDLE) return;
+    // The server keeps what it has of a transfer for minutes (EXCHANGE_LIFETIME): bad radio is no reason to lose it.
+    if (error.code === 'noAnswer' && this.#isInTheMiddle && this.#patience-- > 0) {
+      if (this.#state === SENDING) this.#upload();
+      else this.#fetch();
+      return;
+    }
+    this.cancel();
+    this.#options.onFailure(error);
+  }
+
+  /** Nothing is carried out twice when the block at hand arrives twice. */
+  get #isInTheMiddle(): boolean {
+    if (this.#state === RECEIVING) return true;
+    return this.#offset > 0 && this.#end < (this.#request?.length ?? 0);
+  }
+
+  // The request -----------------------------------------------------------------------------------------------------
+
+  #begin(): void {
+    this.#offset = 0;
+    this.#client?.newToken();
+    // Blocks of an attempt that was given up must not be mixed with these (RFC 9175 §3.3).
+    this.#tag = (this.#tag + 1) & 0xffff;
+    this.#upload();
+  }
+
+  #upload(): void {
+    const request = this.#request;
+    if (!request) return;
+    this.#state = SENDING;
+    const size = blockSize(this.#szx);
+    const { length } = request;
+    this.#end = this.#inBlocks ? Math.min(length, this.#offset + size) : length;
+    const isLast = this.#end === length;
+    const writer = this.#prepare(this.#end - this.#offset);
+    const { szx } = this.#options;
+    // Blocks of the answer shall not be larger than ours.
+    if (isLast && szx < LARGEST) writer.addUint(CoapOption.block2, blockValue(0, false, szx));
+    if (this.#inBlocks) {
+      writer.addUint(CoapOption.block1, blockValue(this.#offset / size, !isLast, this.#szx));
+      if (this.#offset === 0) writer.addUint(CoapOption.size1, length);
+    }
+    this.#send(writer, request.subarray(this.#offset, this.#end));
+  }
+
+  #sent(reader: CoapReader): void {
+    const { code } = reader;
+    const block = reader.uintOf(CoapOption.block1);
+    const szx = block & 7;
+    if (code === CoapCode.unauthorized && reader.find(CoapOption.echo)) this.#repeatWithEcho(reader);
+    else if (code === CoapCode.tooLarge && block >= 0 && szx < (this.#inBlocks ? this.#szx : LARGEST + 1)) {
+      this.#szx = Math.min(szx, this.#szx);
+      this.#inBlocks = true;
+      this.#restart('the server wants ever smaller blocks');
+    } else if (code === CoapCode.incomplete && this.#inBlocks)
+      this.#restart('the server keeps losing blocks');
+    else if (code >= CoapCode.badRequest) this.#refused(reader);
+    else if (code === CoapCode.continue) this.#continue(block, szx);
+    else if (this.#end < (this.#request?.length ?? 0)) this.#fail('the server answered half a request');
+    else {
+      this.#request = undefined;
+      this.#receive(reader);
+    }
+  }
+
+  #continue(block: number, szx: number): void {
+    const size = blockSize(this.#szx);
+    const isNext = this.#inBlocks && block >= 0 && block >> 4 === this.#offset / size;
+    if (!isNext || szx > this.#szx || this.#end === this.#request?.length) {
+      this.#fail('the server asks for a block that was not offered');
+      return;
+    }
+    // What was acknowledged counts whole, even where further blocks shall be smaller (RFC 7959 §2.3).
+    this.#offset = this.#end;
+    this.#patience = PATIENCE;
+    this.#szx = szx;
+    this.#upload();
+  }
+
+  #restart(reason: string): void {
+    if (++this.#restarts > RESTARTS) this.#fail(reason);
+    else this.#begin();
+  }
+
+  /** The server wants to know that this is no replay (RFC 9175 §2.3). */
+  #repeatWithEcho(reader: CoapReader): void {
+    const value = reader.bytes.slice(reader.valueStart, reader.valueEnd);
+    if (value.length === 0 || value.length > ECHO_LIMIT) this.#fail('an Echo option of a wrong length');
+    else if (++this.#restarts > RESTARTS) this.#fail('the server is not content with its Echo');
+    else {
+      this.#echo = value;
+      this.#upload();
+    }
+  }
+
+  // The response ----------------------------------------------------------------------------------------------------
+
+  #receive(reader: CoapReader): void {
+    const fault = reader.code >= CoapCode.badRequest ? '' : this.#faultOf(reader);
+    if (reader.code >= CoapCode.badRequest) this.#refused(reader);
+    else if (fault !== '') this.#fail(fault);
+    else {
+      const { payload } = reader;
+      const size2 = reader.uintOf(CoapOption.size2);
+      const block = reader.uintOf(CoapOption.block2);
+      const more = block >= 0 && (block & 8) !== 0;
+      if (block >= 0) this.#answerSzx = block & 7;
+      this.#received += payload.length;
+      this.#patience = PATIENCE;
+      this.#state = more ? WAITING : IDLE;
+      this.#options.onBlock(payload, more, size2 < 0 ? undefined : size2);
+    }
+  }
+
+  /** What is wrong with a block; empty where nothing is. */
+  #faultOf(reader: CoapReader): string {
+    const has = reader.find(CoapOption.block2);
+    const block = has ? reader.uint : 0;
+    if (block < 0 || block > 0xffffff) return 'a Block2 of more than three bytes';
+    const length = reader.bytes.length - reader.payloadStart;
+    if (has) {
+      if ((block & 7) > LARGEST) return 'a block of a reserved size';
+      const size = blockSize(block & 7);
+      if ((block >> 4) * size !== this.#received) return 'a block out of turn';
+      if ((block & 8) !== 0 ? length !== size : length > size) return 'a block of a wrong length';
+    } else if (this.#received > 0) return 'a whole answer in the middle of another one';
+    return this.#isSame(reader) ? '' : 'the answer changed while it was fetched';
+  }
+
+  /** The ETag of all blocks is that of the first one (RFC 7959 §2.4). */
+  #isSame(reader: CoapReader): boolean {
+    const etag = this.#etag;
+    const has = reader.find(CoapOption.etag);
+    const length = has ? Math.min(ETAG_LIMIT, reader.valueEnd - reader.valueStart) : 0;
+    if (this.#received === 0) {
+      this.#etagLength = length;
+      for (let i = 0; i < length; i++) etag[i] = reader.bytes[reader.valueStart + i];
+      return true;
+    }
+    if (length !== this.#etagLength) return false;
+    for (let i = 0; i < length; i++) if (etag[i] !== reader.bytes[reader.valueStart + i]) return false;
+    return true;
+  }
+
+  // Both ------------------------------------------------------------------------------------------------------------
+
+  #prepare(payload: number): CoapWriter {
+    const { path } = this.#options;
+    let capacity = OVERHEAD + payload + (this.#echo?.length ?? 0);
+    for (const segment of path) capacity += segment.length + 3;
+    const writer = (this.#client as CoapClient).prepare(CoapCode.post, capacity);
+    for (const segment of path) writer.add(CoapOption.uriPath, segment);
+    return writer;
+  }
+
+  #send(writer: CoapWriter, payload?: Uint8Array): void {
+    if (this.#echo) writer.add(CoapOption.echo, this.#echo);
+    if (this.#inBlocks) writer.addUint(CoapOption.requestTag, this.#tag);
+    if (payload) writer.payload(payload);
+    this.#client?.transmit();
+  }
+
+  #refused(reader: CoapReader): void {
+    this.onFailure(new CoapError('refused', `the server answered ${codeText(reader.code)}`));
+  }
+
+  #fail(message: string): void {
+    this.onFailure(new CoapError('protocol', message));
+  }
+}
