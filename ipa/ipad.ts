@@ -37,8 +37,8 @@ export interface IpadOptions {
   platform: Platform;
   /** The way to an associated eIM; undefined when this device has none that fits its configuration. */
   createLink: (eim: EimConfiguration, eid: Uint8Array) => EsipaLink | undefined;
-  /** The way to an SM-DP+ at this address, `new SmdpServer(address, http)`; without it downloads go through the eIM. */
-  connectSmdp?: (address: string) => SmdpConnection;
+  /** The way to an SM-DP+ or SM-DS at this address, `new SmdpServer(address, http, isSmds)`; without it downloads go through the eIM. */
+  connectSmdp?: (address: string, isSmds?: boolean) => SmdpConnection;
   /** EimConfigurationData (`30 …`) to associate when the eUICC has no eIM. */
   initialEim?: Uint8Array;
   settings?: Partial<IpaSettings>;

@@ -56,8 +56,8 @@ export class IpaContext {
   readonly changes: StateChanges;
   readonly downloads: Downloads;
   readonly rollback: Rollback;
-  /** The way to an SM-DP+ at this address; undefined when this device has none, so that downloads go through the eIM. */
-  connectSmdp: ((address: string) => SmdpConnection) | undefined;
+  /** The way to an SM-DP+ or SM-DS at this address; undefined when this device has none, so that downloads go through the eIM. */
+  connectSmdp: ((address: string, isSmds?: boolean) => SmdpConnection) | undefined;
   /** stop() was called: no wait is begun any more. */
   stopping = false;
   state: IpaState = 'stopped';

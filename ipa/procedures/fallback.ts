@@ -6,6 +6,7 @@ import { followProfileChange } from './profile-switch.js';
 import type { StateChanges } from './state-change.js';
 
 const KEY = 'fallback';
+const IMMEDIATE_ENABLE_NOT_AVAILABLE = 1;
 
 /**
  * When the IPA leaves a profile that reaches no eIM for the Fallback Profile, and when it returns (procedures.md §13.1).
@@ -74,10 +75,13 @@ export async function switchLocally(
 ): Promise<number> {
   context.enter('switching');
   const resetsBefore = context.modem.simResets;
+  const { resetDue } = context;
   context.resetDue = true;
   const code = await context.onCard(() => switchProfile(context.es10, what));
   if (code !== 0) {
-    context.resetDue = false;
+    context.resetDue = resetDue;
+    // Whether profiles are enabled at once is the eUICC's configuration, which nobody can ask for (procedures.md §14).
+    if (what === 'immediateEnable' && code === IMMEDIATE_ENABLE_NOT_AVAILABLE) return code;
     context.fail(what, new IpaError('unexpectedAnswer', `the eUICC refused ${what} with ${code}`, code));
     return code;
   }

@@ -9,12 +9,14 @@ import {
   EsipaTag,
   readAuthenticateClient,
   readCancelSession,
+  readDownloadTrigger,
   readInitiateAuthentication,
   writeAuthenticateClient,
   writeCancelSession,
   writeGetBoundProfilePackage,
   writeInitiateAuthentication,
 } from '../../esipa/index.js';
+import { utf8 } from '../../text.js';
 import type { IpaContext } from '../context.js';
 import { RspRefusal, type RspServer } from './server.js';
 
@@ -64,6 +66,16 @@ export class EimServer implements RspServer {
     if ('trigger' in answer)
       throw new RspRefusal('the eIM answered with an event of an SM-DS', CancelReason.undefinedReason);
     return answer;
+  }
+
+  async findEvent(transactionId: Uint8Array, response: Uint8Array): Promise<string | undefined> {
+    writeAuthenticateClient(this.#context.message, transactionId, response);
+    const answer = readAuthenticateClient(await this.#exchange(EsipaTag.authenticateClient));
+    if ('refusal' in answer) throw refused('AuthenticateClient', answer);
+    if (!('trigger' in answer))
+      throw new RspRefusal('the eIM answered for an SM-DP+, not an SM-DS', CancelReason.undefinedReason);
+    const text = answer.trigger && readDownloadTrigger(answer.trigger).text;
+    return text && utf8(text);
   }
 
   async getBoundProfilePackage(

@@ -14,7 +14,7 @@ import type { IpaContext } from '../context.js';
 import { handNotification, optional } from '../deliver.js';
 import type { EimSession } from '../session.js';
 import { EimServer } from './eim-server.js';
-import { type DownloadOrder, downloadProfile } from './profile-download.js';
+import { type DownloadOrder, discoverEvent, downloadProfile } from './profile-download.js';
 import type { DownloadRecord, Downloads } from './record.js';
 import { RspRefusal, type RspServer } from './server.js';
 
@@ -86,9 +86,12 @@ export async function serveDownload(context: IpaContext, session: EimSession): P
       downloads.addDirect(record.seqNumber);
       if (await readNotification(context, record.seqNumber)) await report(context, session, record);
     }
+    const { stage } = record;
     downloads.clear();
     context.notificationsPending = true;
     session.pollDue = true;
+    if (stage === 'installed' && context.settings.immediateEnable)
+      await switchLocally(context, 'immediateEnable');
   } finally {
     result.release();
     message.release();
@@ -122,6 +125,7 @@ async function begin(
         downloads.save(record);
       },
     };
+    if (record.kind === 'contactSmds') await discover(context, downloads, session, record);
     const server = await connect(context, session, record, order);
     try {
       await downloadProfile(context, server, order);
@@ -186,9 +190,43 @@ async function report(context: IpaContext, session: EimSession, record: Download
   context.enter('delivering');
   const { reason } = record;
   const error = record.error === '' ? undefined : fromHex(record.error);
-  const id = record.eimTransactionId === '' ? undefined : fromHex(record.eimTransactionId);
+  const id = transactionOf(record);
   writeDownloadResult(message, eid, id, record.stage === 'failed' ? { reason, error } : result.bytes);
   await handNotification(context, session, record.seqNumber);
+}
+
+/** Finds the event at the SM-DS; the record is one of an activation code afterwards, and saved. */
+async function discover(
+  context: IpaContext,
+  downloads: Downloads,
+  session: EimSession,
+  record: DownloadRecord,
+): Promise<void> {
+  let address = record.text;
+  if (address === '') {
+    const addresses = await getEuiccConfiguredAddresses(context.es10);
+    if (addresses.enter().find(0x81)) address = utf8(addresses.value);
+  }
+  if (address === '')
+    throw new RspRefusal('the eUICC has no address of an SM-DS', CancelReason.undefinedReason);
+  const server = record.indirect
+    ? new EimServer(context, session.link, address, transactionOf(record))
+    : context.connectSmdp!(address, true);
+  let code: string | undefined;
+  try {
+    code = await discoverEvent(context, server, { matchingId: [] });
+  } finally {
+    server.close();
+  }
+  if (code === undefined)
+    throw new RspRefusal(`${address} has no event for this eUICC`, CancelReason.undefinedReason);
+  record.kind = 'activationCode';
+  record.text = code;
+  downloads.save(record);
+}
+
+function transactionOf({ eimTransactionId }: DownloadRecord): Uint8Array | undefined {
+  return eimTransactionId === '' ? undefined : fromHex(eimTransactionId);
 }
 
 /** Finds out whom to talk to, and completes the order. */
@@ -217,9 +255,8 @@ async function connect(
     else throw new RspRefusal('the eUICC has no default SM-DP+ address', CancelReason.undefinedReason);
   }
   if (record.indirect) {
-    const id = record.eimTransactionId === '' ? undefined : fromHex(record.eimTransactionId);
     const told = context.settings.eimDownloadDataHandling ? undefined : address;
-    return new EimServer(context, session.link, told, id);
+    return new EimServer(context, session.link, told, transactionOf(record));
   }
   return context.connectSmdp!(address!);
 }

@@ -57,6 +57,23 @@ export async function downloadProfile(
   }
 }
 
+/**
+ * Asks an SM-DS what it has for this eUICC (procedures.md §9): the same authentication, and then a list of events.
+ * @returns the activation code of the first one; undefined when there is none
+ */
+export async function discoverEvent(
+  context: IpaContext,
+  server: RspServer,
+  order: DownloadOrder,
+): Promise<string | undefined> {
+  const transactionId = await authenticate(context, server, order);
+  const { result } = context;
+  const code = rspErrorCode(result.bytes);
+  const found = await withError(server.findEvent(transactionId, result.bytes), code);
+  if (code !== 0) throw refusal(`the eUICC refused the SM-DS with ${code}`);
+  return found;
+}
+
 /** Steps 5a–5d. @returns transactionId, a copy; AuthenticateServerResponse is in context.result */
 async function authenticate(
   context: IpaContext,

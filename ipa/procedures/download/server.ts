@@ -35,6 +35,11 @@ export interface RspServer {
   ): Promise<EimServerAuthentication>;
   /** @param response AuthenticateServerResponse, BF38 */
   authenticateClient(transactionId: Uint8Array, response: Uint8Array): Promise<EimDownloadPreparation>;
+  /**
+   * What an SM-DS has for this eUICC, instead of authenticateClient() (procedures.md §9).
+   * @returns the activation code to go on with; undefined when there is no event
+   */
+  findEvent(transactionId: Uint8Array, response: Uint8Array): Promise<string | undefined>;
   /** @param response PrepareDownloadResponse, BF21 */
   getBoundProfilePackage(transactionId: Uint8Array, response: Uint8Array, into: AnswerSink): Promise<void>;
   /** @param response CancelSessionResponse, BF41 */

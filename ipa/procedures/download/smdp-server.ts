@@ -11,15 +11,17 @@ import {
 } from '../../es9/index.js';
 import { CancelReason } from '../../es10/index.js';
 import type { AnswerSink, EimDownloadPreparation, EimServerAuthentication } from '../../esipa/index.js';
+import { utf8 } from '../../text.js';
 import { Cursor, Writer } from '../../tlv/index.js';
 import { RspRefusal, type SmdpConnection } from './server.js';
 
 /** Certificates and signatures of an answer together. */
 const PARTS_LIMIT = 8_192;
 
-/** Direct download: ES9+ with an SM-DP+ over HTTP, JSON binding (procedures.md §6). */
+/** ES9+ with an SM-DP+, or ES11 with an SM-DS, over HTTP, JSON binding (procedures.md §§6, 9). */
 export class SmdpServer implements SmdpConnection {
   readonly address: string;
+  readonly #path: string;
   readonly #client: JsonClient;
   readonly #body = new JsonBody();
   readonly #parts = new Parts();
@@ -27,9 +29,11 @@ export class SmdpServer implements SmdpConnection {
   /**
    * @param address FQDN, perhaps with `:port`
    * @param http the class, and what it needs beside host and port
+   * @param isSmds it is an SM-DS: of its functions there are initiateAuthentication() and findEvent()
    */
-  constructor(address: string, http: HttpConfiguration) {
+  constructor(address: string, http: HttpConfiguration, isSmds = false) {
     this.address = address;
+    this.#path = isSmds ? Es9Path.es11 : Es9Path.es9plus;
     const colon = address.lastIndexOf(':');
     const host = colon < 0 ? address : address.slice(0, colon);
     const port = colon < 0 ? undefined : Number(address.slice(colon + 1));
@@ -66,6 +70,13 @@ export class SmdpServer implements SmdpConnection {
       smdpCertificate: parts.get(4),
       hashCc: undefined,
     };
+  }
+
+  async findEvent(transactionId: Uint8Array, response: Uint8Array): Promise<string | undefined> {
+    this.#body.reset().hex('transactionId', transactionId).bytes('authenticateServerResponse', response);
+    const event = new FirstEvent();
+    await this.post('authenticateClient', Es9Fields.authenticateClientEs11, event);
+    return event.eventId === '' ? undefined : `1$${event.address}$${event.eventId}`;
   }
 
   async getBoundProfilePackage(
@@ -105,7 +116,7 @@ export class SmdpServer implements SmdpConnection {
 
   private async post(name: Es9Function, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
     try {
-      await this.#client.post(`${Es9Path.es9plus}${name}`, this.#body, fields, sink);
+      await this.#client.post(`${this.#path}${name}`, this.#body, fields, sink);
     } catch (error) {
       if (!(error instanceof Es9Error && error.code === 'failed')) throw error;
       throw new RspRefusal(error.message, CancelReason.undefinedReason, rawError(error));
@@ -155,6 +166,23 @@ class Parts implements JsonSink {
 
   release(): void {
     this.#bytes.release();
+  }
+}
+
+/** The first of the events; the others stay at the SM-DS, for the next trigger. */
+class FirstEvent implements JsonSink {
+  eventId = '';
+  address = '';
+  #isOver = false;
+
+  data(field: number, bytes: Uint8Array): void {
+    if (this.#isOver) return;
+    if (field === 1) this.eventId += utf8(bytes);
+    else if (field === 2) this.address += utf8(bytes);
+  }
+
+  close(): void {
+    this.#isOver ||= this.eventId !== '' && this.address !== '';
   }
 }
 
