@@ -109,7 +109,7 @@ export class Ipad {
       options.blockSize,
     );
     this.#context.connectSmdp = options.connectSmdp;
-    this.#work = new DeviceWork(this.#context, this.#context.changes);
+    this.#work = new DeviceWork(this.#context);
     options.modem.onNotice = (notice) => this.notice(notice);
   }
 

@@ -23,7 +23,6 @@ import { TlvError } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
 import { followProfileChange } from './profile-switch.js';
 import type { Delivery, EimSession } from './session.js';
-import type { StateChanges } from './state-change.js';
 
 /**
  * Removes from the eUICC what an eIM has acknowledged (procedures.md §3, step 7), but no result of another eIM. Repeating
@@ -173,9 +172,9 @@ export function acknowledged(incoming: Incoming): number[] {
 }
 
 /** A package enabled, disabled or deleted a profile: the other eIMs are told at their next poll (esipa.md §2.1, cause 0). */
-export function noteStateChange(context: IpaContext, changes: StateChanges, byEimId: string): void {
+export function noteStateChange(context: IpaContext, byEimId: string): void {
   for (const { configuration } of context.sessions) {
-    if (configuration.eimId !== byEimId) changes.set(configuration.eimId, StateChangeCause.otherEim);
+    if (configuration.eimId !== byEimId) context.changes.set(configuration.eimId, StateChangeCause.otherEim);
   }
 }
 
@@ -199,7 +198,7 @@ export async function deliverResults(context: IpaContext, session: EimSession): 
     }
     if (next.notifies) {
       context.notificationsPending = true;
-      noteStateChange(context, context.changes, session.configuration.eimId);
+      noteStateChange(context, session.configuration.eimId);
     }
     // Whoever loaded the package may have died before the card was reset; then the change is not effective yet.
     if (next.profileChanged && context.resetDue) {

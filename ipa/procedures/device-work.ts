@@ -3,10 +3,9 @@ import { isChannelGone } from '../error.js';
 import type { IpaContext } from './context.js';
 import { deliverDirect } from './download/direct-results.js';
 import { Fallback } from './fallback.js';
-import type { StateChanges } from './state-change.js';
 
 /** Something the device asks for, to be done between two procedures; what it gives goes to whoever asked. */
-export type Operation<T> = (context: IpaContext, changes: StateChanges) => Promise<T>;
+export type Operation<T> = (context: IpaContext) => Promise<T>;
 
 interface Queued {
   run: () => Promise<unknown>;
@@ -18,15 +17,13 @@ interface Queued {
 export class DeviceWork {
   readonly fallback: Fallback;
   readonly #context: IpaContext;
-  readonly #changes: StateChanges;
   readonly #queue: Queued[] = [];
   /** Clock ticks at which an SM-DP+ may be tried again, and how often it failed. */
   #directAt = Number.NEGATIVE_INFINITY;
   #directFailures = 0;
 
-  constructor(context: IpaContext, changes: StateChanges) {
+  constructor(context: IpaContext) {
     this.#context = context;
-    this.#changes = changes;
     this.fallback = new Fallback(context);
   }
 
@@ -52,7 +49,7 @@ export class DeviceWork {
     const { ticks } = platform.time;
     if (ticks < this.dueAt) return undefined;
     if (ticks < this.changeAt) return this.bringDirect();
-    return rollback.armed ? rollback.execute(this.#changes) : this.fallback.execute(this.#changes);
+    return rollback.armed ? rollback.execute() : this.fallback.execute();
   }
 
   /** An SM-DP+ that cannot be reached, or refuses, holds up nothing else. */
@@ -73,7 +70,7 @@ export class DeviceWork {
   add<T>(operation: Operation<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#queue.push({
-        run: () => operation(this.#context, this.#changes),
+        run: () => operation(this.#context),
         resolve: resolve as (value: unknown) => void,
         reject,
       });

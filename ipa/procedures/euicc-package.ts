@@ -57,7 +57,7 @@ export async function executeEuiccPackage(
   session.resultsPending ||= result.kind === 'executed';
   context.notificationsPending ||= result.notifies;
   context.eimsChanged ||= result.kind === 'executed' && !incoming.hasPsmo;
-  if (result.notifies) noteStateChange(context, context.changes, session.configuration.eimId);
+  if (result.notifies) noteStateChange(context, session.configuration.eimId);
   if (result.profileChanged) {
     context.resetDue = true;
     await followProfileChange(context, resetsBefore);

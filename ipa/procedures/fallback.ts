@@ -3,7 +3,6 @@ import { type LocalSwitch, switchProfile } from '../es10/index.js';
 import { StateChangeCause } from '../esipa/index.js';
 import type { IpaContext } from './context.js';
 import { followProfileChange } from './profile-switch.js';
-import type { StateChanges } from './state-change.js';
 
 const KEY = 'fallback';
 const IMMEDIATE_ENABLE_NOT_AVAILABLE = 1;
@@ -31,16 +30,12 @@ export class Fallback {
   }
 
   /** Goes to the Fallback Profile, or back from it. */
-  async execute(changes: StateChanges): Promise<void> {
+  async execute(): Promise<void> {
     const context = this.#context;
     const leaving = this.#active;
     // Next time, whatever comes of this attempt.
     this.#since = context.contactAt = context.platform.time.ticks;
-    const code = await switchLocally(
-      context,
-      changes,
-      leaving ? 'returnFromFallback' : 'executeFallbackMechanism',
-    );
+    const code = await switchLocally(context, leaving ? 'returnFromFallback' : 'executeFallbackMechanism');
     // 7: somebody else has left the Fallback Profile. 2: somebody else has enabled it.
     if (code === 0 || (leaving && code === 7) || (!leaving && code === 2)) this.set(!leaving);
     this.#since = context.contactAt = context.platform.time.ticks;
@@ -68,11 +63,7 @@ const CAUSES: { readonly [what in LocalSwitch]: number } = {
  * at its next poll.
  * @returns the eUICC's result, 0 when it was done
  */
-export async function switchLocally(
-  context: IpaContext,
-  changes: StateChanges,
-  what: LocalSwitch,
-): Promise<number> {
+export async function switchLocally(context: IpaContext, what: LocalSwitch): Promise<number> {
   context.enter('switching');
   const resetsBefore = context.modem.simResets;
   const { resetDue } = context;
@@ -86,7 +77,7 @@ export async function switchLocally(
     return code;
   }
   for (const session of context.sessions) {
-    changes.set(session.configuration.eimId, CAUSES[what]);
+    context.changes.set(session.configuration.eimId, CAUSES[what]);
     session.pollDue = true;
   }
   context.notificationsPending = true;

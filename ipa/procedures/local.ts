@@ -9,7 +9,6 @@ import {
 import { StateChangeCause } from '../esipa/index.js';
 import type { IpaContext } from './context.js';
 import { followProfileChange } from './profile-switch.js';
-import type { StateChanges } from './state-change.js';
 
 const PROFILES =
   MemoryReset.operationalProfiles |
@@ -18,18 +17,14 @@ const PROFILES =
   MemoryReset.provisioningProfiles;
 
 /** eUICCMemoryReset (procedures.md §17): the eIMs that remain are told; the card is reset when profiles were deleted. */
-export async function resetMemory(
-  context: IpaContext,
-  changes: StateChanges,
-  options: number,
-): Promise<MemoryResetResult> {
+export async function resetMemory(context: IpaContext, options: number): Promise<MemoryResetResult> {
   context.enter('executing');
   const resetsBefore = context.modem.simResets;
   const found = await context.onCard(() => euiccMemoryReset(context.es10, options));
   if (found.eimConfiguration === 0) context.eimsChanged = true;
   if (found.profiles !== 0) return found;
   for (const session of context.sessions) {
-    changes.set(session.configuration.eimId, StateChangeCause.reset);
+    context.changes.set(session.configuration.eimId, StateChangeCause.reset);
     session.pollDue = true;
   }
   context.notificationsPending = true;

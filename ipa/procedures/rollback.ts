@@ -3,7 +3,6 @@ import { profileRollback, removeNotificationFromList } from '../es10/index.js';
 import type { IpaContext } from './context.js';
 import { noteStateChange, optional } from './deliver.js';
 import { followProfileChange } from './profile-switch.js';
-import type { StateChanges } from './state-change.js';
 
 const KEY = 'rollback';
 /** Pause before a rollback that found the card application toolkit busy is tried again, milliseconds. */
@@ -56,7 +55,7 @@ export class Rollback {
   }
 
   /** ProfileRollback: the former profile is enabled again, and the result of that replaces the first one (steps 4–8). */
-  async execute(changes: StateChanges): Promise<void> {
+  async execute(): Promise<void> {
     const context = this.#context;
     const { modem, es10, result } = context;
     const eimId = this.#eimId ?? '';
@@ -75,7 +74,7 @@ export class Rollback {
     const replaced = this.seqNumber;
     this.disarm();
     if (code === 0) {
-      noteStateChange(context, changes, eimId);
+      noteStateChange(context, eimId);
       context.observe?.({ event: 'rollback', eimId });
       await followProfileChange(context, resetsBefore);
       // The first result is replaced and not delivered (NOTE 1); not every eUICC drops it by itself.

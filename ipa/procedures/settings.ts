@@ -22,6 +22,8 @@ export interface IpaSettings {
   messageLimit: number;
   /** How often a download that broke off is begun, before its failure is reported. */
   downloadAttempts: number;
+  /** A profile that was installed is enabled at once, where the eUICC is configured for it. */
+  immediateEnable: boolean;
   /** How long a profile that was enabled with the rollback flag may take to bring its result to the eIM. */
   rollbackDeadline: number;
   /** Without an answer of any eIM for so long the Fallback Profile is enabled, where there is one; 0 for never. */
@@ -50,6 +52,7 @@ const DEFAULTS: IpaSettings = {
   acknowledgementDeadline: 60_000,
   messageLimit: 32_768,
   downloadAttempts: 3,
+  immediateEnable: true,
   rollbackDeadline: 300_000,
   fallbackAfter: 0,
   fallbackReturn: 3_600_000,

@@ -70,7 +70,7 @@ export class EimServer implements RspServer {
 
   async findEvent(transactionId: Uint8Array, response: Uint8Array): Promise<string | undefined> {
     writeAuthenticateClient(this.#context.message, transactionId, response);
-    const answer = readAuthenticateClient(await this.#exchange(EsipaTag.authenticateClient));
+    const answer = readAuthenticateClient(await this.exchange(EsipaTag.authenticateClient));
     if ('refusal' in answer) throw refused('AuthenticateClient', answer);
     if (!('trigger' in answer))
       throw new RspRefusal('the eIM answered for an SM-DP+, not an SM-DS', CancelReason.undefinedReason);

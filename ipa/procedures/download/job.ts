@@ -12,6 +12,7 @@ import { fromHex, hex, utf8 } from '../../text.js';
 import { equal, TlvError } from '../../tlv/index.js';
 import type { IpaContext } from '../context.js';
 import { handNotification, optional } from '../deliver.js';
+import { switchLocally } from '../fallback.js';
 import type { EimSession } from '../session.js';
 import { EimServer } from './eim-server.js';
 import { type DownloadOrder, discoverEvent, downloadProfile } from './profile-download.js';

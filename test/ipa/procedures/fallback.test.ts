@@ -78,18 +78,14 @@ describe('fallback', () => {
 describe('what the device itself asks of the eUICC', () => {
   it('an emergency profile, and back', async () => {
     const world = await World.idle({ card: { ecallSupported: true } });
-    const refused = world.ipad.perform((context, changes) =>
-      switchLocally(context, changes, 'enableEmergencyProfile'),
-    );
+    const refused = world.ipad.perform((context) => switchLocally(context, 'enableEmergencyProfile'));
     expect(await world.wait(refused)).toBe(8);
     await world.stop();
   });
 
   it('a memory reset: profiles are gone, the eIM is told why', async () => {
     const world = await World.idle();
-    const reset = world.ipad.perform((context, changes) =>
-      resetMemory(context, changes, MemoryReset.defaultSmdpAddress),
-    );
+    const reset = world.ipad.perform((context) => resetMemory(context, MemoryReset.defaultSmdpAddress));
     expect(await world.wait(reset)).toMatchObject({ profiles: 0, eimConfiguration: -1 });
     await world.poll();
     expect(
