@@ -1,3 +1,4 @@
 export type { CardKind } from './context.js';
+export type { VirtualEuiccOptions } from './options.js';
 export type { Eim, EuiccState, Pending, Profile, ProfileSeed } from './state.js';
-export { VirtualEuicc, type VirtualEuiccOptions } from './uicc.js';
+export { VirtualEuicc } from './uicc.js';
