@@ -14,7 +14,7 @@ import type { TraceEvent } from '../../host-sim/events.js';
 import { type Network, SimulatedModem, type SimulatedModemOptions } from '../../host-sim/modem/index.js';
 import { makePki, type Pki } from '../../host-sim/pki/index.js';
 import { seeded } from '../../host-sim/random.js';
-import { handleJson, type RspFunction, Smdp } from '../../host-sim/smdp/index.js';
+import { answerTo, handleJson, type RspFunction, Smdp } from '../../host-sim/smdp/index.js';
 import { MemoryStore } from '../../host-sim/store.js';
 import { Trace } from '../../host-sim/trace/index.js';
 import { Protocol, supports } from '../../ipa/es10/index.js';
@@ -151,6 +151,7 @@ export class EimHost {
       clock,
       random: this.#world.random,
       observe: trace.observer(`eim ${this.#index}`),
+      connect: (_address, request) => answerTo(this.#world.smdp, request),
       ...options.eim,
     });
     this.up = true;

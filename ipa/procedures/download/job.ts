@@ -7,13 +7,19 @@ import {
   readInstallationResult,
   retrieveNotification,
 } from '../../es10/index.js';
-import { type Incoming, PackageFault, readDownloadTrigger, writeDownloadResult } from '../../esipa/index.js';
+import {
+  beginHandleNotification,
+  type Incoming,
+  PackageFault,
+  readDownloadTrigger,
+  writeDownloadResult,
+} from '../../esipa/index.js';
 import { fromHex, hex, utf8 } from '../../text.js';
 import { equal, TlvError } from '../../tlv/index.js';
 import type { IpaContext } from '../context.js';
-import { handNotification, optional } from '../deliver.js';
+import { handNotification, optional, removeAcknowledged } from '../deliver.js';
 import { switchLocally } from '../fallback.js';
-import type { EimSession } from '../session.js';
+import { type EimSession, markHandled } from '../session.js';
 import { EimServer } from './eim-server.js';
 import { type DownloadOrder, discoverEvent, downloadProfile } from './profile-download.js';
 import type { DownloadRecord, Downloads } from './record.js';
@@ -81,13 +87,12 @@ export async function serveDownload(context: IpaContext, session: EimSession): P
   try {
     result.clear();
     if (record.stage === 'ordered') await begin(context, downloads, session, record);
-    if (record.stage === 'failed') await report(context, session, record);
-    else if (!record.indirect) {
-      // The eIM passes on what came through it; the rest is for the IPA to bring to the SM-DP+ (procedures.md §10).
-      downloads.addDirect(record.seqNumber);
-      if (await readNotification(context, record.seqNumber)) await report(context, session, record);
-    }
+    // The eIM passes on what came through it; the rest is for the IPA to bring to the SM-DP+ (procedures.md §10).
+    if (record.stage === 'installed' && !record.indirect) downloads.addDirect(record.seqNumber);
+    if (record.stage === 'failed' || (await readNotification(context, record.seqNumber)))
+      await report(context, session, record);
     const { stage } = record;
+    markHandled(session, transactionOf(record));
     downloads.clear();
     context.notificationsPending = true;
     session.pollDue = true;
@@ -189,11 +194,20 @@ export async function readNotification(context: IpaContext, seqNumber: number): 
 async function report(context: IpaContext, session: EimSession, record: DownloadRecord): Promise<void> {
   const { message, result, eid } = context;
   context.enter('delivering');
-  const { reason } = record;
+  const { reason, seqNumber } = record;
+  if (record.stage === 'installed' && record.indirect) {
+    // The ordinary notification is all that the eIM needs: it knows the session (procedures.md §7, step 10).
+    beginHandleNotification(message);
+    message.begin(0xa0).write(result.bytes);
+    message.end().end();
+    const confirmed = await handNotification(context, session, seqNumber);
+    await removeAcknowledged(context, session, confirmed, [seqNumber]);
+    return;
+  }
   const error = record.error === '' ? undefined : fromHex(record.error);
   const id = transactionOf(record);
   writeDownloadResult(message, eid, id, record.stage === 'failed' ? { reason, error } : result.bytes);
-  await handNotification(context, session, record.seqNumber);
+  await handNotification(context, session, seqNumber);
 }
 
 /** Finds the event at the SM-DS; the record is one of an activation code afterwards, and saved. */
