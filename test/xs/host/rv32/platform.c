@@ -86,8 +86,7 @@ static void listen(int wire, volatile uint8_t* port, int firstInterrupt, int int
 	int i;
 	ports[wire] = port;
 	port[LINE_CONTROL] = 3;
-	port[FIFO_CONTROL] = 7; /* empty: what is left over there is of an earlier connection */
-	port[INTERRUPT_ENABLE] = RECEIVED;
+	port[FIFO_CONTROL] = 7;
 	for (i = firstInterrupt; i < firstInterrupt + interrupts; i++) {
 		*word(PLIC + 4 * i) = 1;
 		*word(PLIC_ENABLE + i / 32 * 4) |= 1u << i % 32;
@@ -252,6 +251,21 @@ static int look(Waiting* waiting, int count)
 	return happened;
 }
 
+/*
+ * The interrupt controller notices that a line goes up, not that it is up, and ports share lines: one with bytes that nobody
+ * wants must not keep it up. So interrupts are only for those whose bytes look() takes, or is asked for.
+ */
+static void expect(const Waiting* waiting, int count)
+{
+	int wire, i;
+	for (wire = 0; wire < WIRES; wire++)
+		if (ports[wire])
+			ports[wire][INTERRUPT_ENABLE] = 0;
+	for (i = 0; i < count; i++)
+		if ((waiting[i].wants & WIRE_READABLE) || streams[waiting[i].wire].state == CONNECTING)
+			ports[waiting[i].wire][INTERRUPT_ENABLE] = RECEIVED;
+}
+
 /* What was sent is gone within microseconds: the interrupt that tells is not worth the trouble. */
 enum { TRANSMISSION = 100 };
 
@@ -262,6 +276,7 @@ int platform_wait(Waiting* waiting, int count, int64_t microseconds)
 	int happened, i;
 	for (i = 0; i < count; i++)
 		sending |= (waiting[i].wants & WIRE_WRITABLE) != 0;
+	expect(waiting, count);
 	while ((happened = look(waiting, count)) == 0) {
 		int64_t now = platform_clock(), next = sending ? now + TRANSMISSION : until;
 		if (now >= until)
