@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { hex } from '../asn1/index.js';
 import {
   type DeviceView,
+  type DownloadTrigger,
   dataTags,
   defaultControlPort,
   EimControlClient,
@@ -29,6 +30,13 @@ interface Operands {
   address: string;
   configuration: string;
   eimId: string;
+  activationCode?: string;
+  defaultSmdp?: boolean;
+  smds?: string | true;
+  direct?: boolean;
+  indirect?: boolean;
+  confirmationCode?: string;
+  refuseRules?: boolean;
 }
 
 interface OrderOptions extends OutputOptions, Operands {
@@ -139,6 +147,19 @@ function orderCommands(): Record<string, OrderCommand> {
       description: 'list the associated eIMs',
       order: () => ({ eco: [{ op: 'listEim' }] }),
     },
+    download: {
+      description: 'download a profile',
+      operands: [
+        optional('--activation-code <code>', '1$address$matchingId, as `smdp order` prints it'),
+        optional('--default-smdp', 'from the default SM-DP+ of the eUICC'),
+        optional('--smds [fqdn]', 'from an SM-DS; without a name the root SM-DS of the eUICC'),
+        optional('--direct', 'the device talks to the SM-DP+ itself'),
+        optional('--indirect', 'through this eIM'),
+        optional('--confirmation-code <text>', 'for an order that asks for one; indirect only'),
+        optional('--refuse-rules', 'refuse profiles with policy rules, where the IPA leaves that to the eIM'),
+      ],
+      order: (operands) => ({ download: downloadOf(operands) }),
+    },
     data: {
       description: 'ask eUICC and IPA for data',
       operands: [
@@ -148,6 +169,20 @@ function orderCommands(): Record<string, OrderCommand> {
       ],
       order: ({ tags }) => ({ data: { tags: tags ?? [] } }),
     },
+  };
+}
+
+/** @throws UsageError */
+function downloadOf(operands: Operands): DownloadTrigger {
+  const { activationCode, defaultSmdp, smds, direct, indirect, confirmationCode, refuseRules } = operands;
+  if (direct && indirect) throw new UsageError('a download is --direct or --indirect, not both');
+  return {
+    activationCode,
+    defaultSmdp,
+    smds: smds === true ? '' : smds,
+    way: direct ? 'direct' : indirect ? 'indirect' : undefined,
+    confirmationCode,
+    ...(refuseRules && { allowPolicyRules: false }),
   };
 }
 

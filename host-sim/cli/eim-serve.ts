@@ -10,6 +10,7 @@ import {
   EimError,
   MqttEim,
   type RunningBroker,
+  rspClient,
   serveControl,
 } from '../eim/index.js';
 import type { EimCredentials } from '../pki/index.js';
@@ -30,6 +31,8 @@ interface ServeOptions extends OutputOptions {
   accept: 'any' | 'listed';
   device: string[];
   trust: string[];
+  smdp: string[];
+  indirect?: boolean;
   tlsCert?: string;
   tlsKey?: string;
   tlsCa?: string;
@@ -69,6 +72,13 @@ export function registerServe(eim: Command, output: (options: OutputOptions) => 
     )
     .option('--device <eid>', 'with --accept listed: a device; may be given several times', addDevice, [])
     .option('--trust <file>', 'CI certificate of further eUICCs, PEM or DER; several times', collect, [])
+    .option(
+      '--smdp <name=url>',
+      'where an SM-DP+ or SM-DS really is, for example smdp.example.com=https://127.0.0.1:8443; several times',
+      collect,
+      [],
+    )
+    .option('--indirect', 'devices are told to download profiles through this eIM')
     .option('--ca <file>', "PEM of the CA of --broker's certificate")
     .option('--cert <file>', 'PEM of the client certificate for --broker')
     .option('--key <file>', "PEM of the client certificate's key")
@@ -91,6 +101,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   checkTls(options, embedded);
   topicPrefixes([prefix]);
   const trusted = options.trust.map(readCi);
+  const routes = Object.fromEntries(options.smdp.map(route));
   if (options.broker !== undefined) {
     const { broker: url, user, password, ca: caFile, cert: certificateFile, key: keyFile } = options;
     await brokerAnswers({ url, user, password, caFile, certificateFile, keyFile }, output, embeddedInstead);
@@ -116,6 +127,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
         random: secureRandom,
         observe: trace.observer('eim'),
         accept,
+        connect: rspClient({ routes, ciCertificates: pki.ciCertificates }),
       }),
   );
   for (const listed of options.device) eim.addDevice(listed);
@@ -143,6 +155,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const control = await serveControl({
     eim,
     eimFqdn: credentials.eimFqdn,
+    indirectProfileDownload: options.indirect,
     port: options.controlPort,
     status: () => shown,
   }).catch((error: unknown) => {
@@ -232,6 +245,15 @@ function pem(path: string): string;
 function pem(path: string | undefined): string | undefined;
 function pem(path: string | undefined): string | undefined {
   return path === undefined ? undefined : readBytes(path, 'the PEM file').toString('utf8');
+}
+
+/** @throws UsageError */
+function route(text: string): [name: string, url: string] {
+  const [name, ...rest] = text.split('=');
+  const url = rest.join('=');
+  if (name === '' || !/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new UsageError(`"${text}" says not where an SM-DP+ is: write NAME=https://HOST:PORT`);
+  return [name.toLowerCase(), url];
 }
 
 function readCi(path: string): Uint8Array {

@@ -10,6 +10,8 @@ import { registerModem } from './modem.js';
 import { UsageError } from './operands.js';
 import { fail, Output, type OutputOptions } from './output.js';
 import { registerPki } from './pki.js';
+import { registerSmdp } from './smdp.js';
+import { registerSmds } from './smds.js';
 
 const json = process.argv.includes('--json');
 
@@ -57,6 +59,8 @@ const eim = program.command('eim').description('a running eIM, and orders to the
 registerServe(eim, output);
 registerOrders(eim, output);
 registerEimMore(eim, output);
+registerSmdp(program, output);
+registerSmds(program, output);
 registerCard(program, output);
 registerPki(program, output);
 

@@ -29,6 +29,8 @@ export interface EimStatus {
 export interface ControlOptions {
   eim: Eim;
   eimFqdn: string;
+  /** In the configurations that are asked for. */
+  indirectProfileDownload?: boolean;
   /** 0: any free port. */
   port?: number;
   /** Added to GET /status. */
@@ -103,7 +105,7 @@ class HttpError extends EimError {
 }
 
 async function respond(
-  { eim, eimFqdn, status }: ControlOptions,
+  { eim, eimFqdn, status, indirectProfileDownload }: ControlOptions,
   incoming: IncomingMessage,
 ): Promise<unknown> {
   const host = (incoming.headers.host ?? '').replace(/:\d+$/, '');
@@ -135,6 +137,7 @@ async function respond(
         eid: query.get('eid') ?? undefined,
         token: query.get('token') === '1',
         key: query.get('key') === 'certificate' ? 'certificate' : 'publicKey',
+        indirectProfileDownload,
       });
       return { eimConfiguration: hex(der) };
     }

@@ -24,4 +24,5 @@ export {
 } from './orders.js';
 export type { OperationResult, Outcome } from './outcome.js';
 export type { RspConnection } from './relay.js';
+export { type RspClientOptions, rspClient } from './rsp-client.js';
 export type { DeviceView } from './state.js';

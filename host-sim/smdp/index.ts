@@ -1,9 +1,24 @@
 export { Authentication, type Client, type Session } from './authentication.js';
 export { type Binding, makeBoundProfilePackage } from './bind.js';
 export { answerTo, handleAsn1, type RspServer } from './bindings.js';
+export {
+  defaultSmdpControlPort,
+  defaultSmdsControlPort,
+  type RunningServerControl,
+  ServerControlClient,
+  serveSmdpControl,
+  serveSmdsControl,
+} from './control.js';
 export { SmdpError } from './error.js';
 export { type RspHttpOptions, type RunningRspServer, serveRsp } from './http.js';
 export { handleJson } from './json.js';
 export type { OrderState, OrderView } from './orders.js';
-export { isStatusCode, Refusal, type RspFunction, type StatusCode, statusCodes } from './refusal.js';
+export {
+  firstFunction,
+  isStatusCode,
+  Refusal,
+  type RspFunction,
+  type StatusCode,
+  statusCodes,
+} from './refusal.js';
 export { type OrderOptions, Smdp, type SmdpOptions } from './smdp.js';

@@ -1,0 +1,1 @@
+export { type EventRecord, Smds, type SmdsOptions } from './smds.js';
