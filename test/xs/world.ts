@@ -4,6 +4,7 @@ import { Broker, Eim, MqttEim } from '../../host-sim/eim/index.js';
 import type { VirtualEuicc } from '../../host-sim/euicc/index.js';
 import type { ProfileSeed } from '../../host-sim/euicc/state.js';
 import type { TraceEvent } from '../../host-sim/events.js';
+import type { Bearer, StreamTarget } from '../../host-sim/modem/bearer.js';
 import { listenTcp, type Network, type SimulatedModem } from '../../host-sim/modem/index.js';
 import type { TePort } from '../../host-sim/modem/serial.js';
 import { makePki } from '../../host-sim/pki/index.js';
@@ -23,6 +24,9 @@ export interface XsWorld {
   euicc: VirtualEuicc;
   modem: SimulatedModem;
   network: Network;
+  /** The modem's data connection, and where the broker is. */
+  bearer: Bearer;
+  broker: StreamTarget;
   /** EimConfigurationData for the device. */
   initialEim: Uint8Array;
   events: TraceEvent[];
@@ -96,6 +100,8 @@ export async function xsWorld(
     euicc,
     modem,
     network,
+    bearer,
+    broker: { host, port: direct.port },
     initialEim: eim.eimConfiguration({ eid: EID, token: false }),
     events,
     networkBytes: gated.bytes,
