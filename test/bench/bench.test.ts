@@ -3,7 +3,7 @@ import { describeOnXs } from '../xs/available.js';
 import { type Measured, measure } from './measure.js';
 import { flashLines, partsLines } from './parts.js';
 import { plot } from './plot.js';
-import { markdown } from './report.js';
+import { BUDGET, markdown } from './report.js';
 import { scenarios } from './scenarios.js';
 
 /** Few of them, so that the long scenario is a short one. */
@@ -24,6 +24,12 @@ async function run(name: string, bringUp = false): Promise<Measured> {
   expect(line.uartUp + line.uartDown).toBeGreaterThanOrEqual(line.uartLeast);
   expect(line.exchanges).toBeGreaterThanOrEqual(line.exchangesUncapped);
   expect(line.exchangesUncapped).toBeGreaterThanOrEqual(line.apdus);
+  // A 64-bit host's slots are twice the size.
+  if (line.slotBytes === 16) {
+    expect(line.peakHeapBytes).toBeLessThanOrEqual(BUDGET.peakHeapBytes);
+    expect(line.idleHeapBytes).toBeLessThanOrEqual(BUDGET.idleHeapBytes);
+  }
+  expect(line.peakStackSlots).toBeLessThanOrEqual(BUDGET.peakStackSlots);
   expect(line.apdus).toBeLessThanOrEqual(scenario.mostApdus ?? Number.POSITIVE_INFINITY);
   return measured;
 }
