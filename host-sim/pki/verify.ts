@@ -147,12 +147,23 @@ export function checkValidity(who: string, certificate: Uint8Array, now: number)
   ensure(valid, 'validity', `the ${who} certificate is not valid at ${new Date(now).toISOString()}`);
 }
 
+/** Trust anchors are few and used for every chain; whoever holds one does not change its bytes. */
+const anchors = new WeakMap<Uint8Array, Certificate>();
+
+function anchor(der: Uint8Array): Certificate {
+  const known = anchors.get(der);
+  if (known) return known;
+  const parsed = parseCertificate(der);
+  anchors.set(der, parsed);
+  return parsed;
+}
+
 /** The CI certificate that one of an EUM or a server hangs from. Generations of one CI share key and key identifier, not the name. */
 function findCi(issued: Certificate, cis: readonly Uint8Array[]): Certificate {
   const wanted = authorityKeyId(issued);
   ensure(wanted !== undefined, 'ciUnknown', 'the certificate does not name the key of its CI');
   for (const der of cis) {
-    const ci = parseCertificate(der);
+    const ci = anchor(der);
     const id = subjectKeyId(ci);
     if (sameBytes(id, wanted)) return ci;
   }

@@ -1,3 +1,5 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { p256 } from '@noble/curves/nist.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   AuthenticateServerRequest,
@@ -9,7 +11,9 @@ import {
   PrepareDownloadRequest,
   PrepareDownloadResponse,
   ProfileInstallationResult,
+  readElement,
   unhex,
+  writeElement,
 } from '../../../host-sim/asn1/index.js';
 import type { Command, EuiccProperties } from '../../../host-sim/euicc/context.js';
 import { executeEs10 } from '../../../host-sim/euicc/es10.js';
@@ -39,6 +43,8 @@ beforeAll(async () => {
 });
 
 const mutations = 1000;
+/** For machines that have much else to do. */
+const patience = 120_000;
 /** Another tag is another function. */
 const tagBytes = 2;
 
@@ -141,6 +147,37 @@ describe('AuthenticateServer', () => {
     expect(attempt({ auth: certificateOf('dpAuth', {}, forger) })).toBe(1);
   });
 
+  /** The certificate with other fields of its body, signed anew by the CI. */
+  const rebuilt = (change: (fields: Uint8Array[]) => Uint8Array[]): Credential => {
+    const { certificate, privateKey } = pki.smdps[0].auth;
+    const [body, algorithm] = readElement(certificate).children;
+    const fields = change(body.children.map((field) => field.bytes));
+    const tbs = writeElement(0x30, concat(fields));
+    const signature = p256.sign(tbs, pki.ci!.privateKey, { lowS: false, format: 'der' });
+    const bits = writeElement(0x03, concat([Uint8Array.of(0), signature]));
+    return { privateKey, certificate: writeElement(0x30, concat([tbs, algorithm.bytes, bits])) };
+  };
+
+  it('a key on another curve: unsupportedCurve; no OID: invalidOid', () => {
+    expect(attempt({ auth: rebuilt((fields) => fields) })).toBe('ok');
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+    const spki = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
+    expect(attempt({ auth: rebuilt((fields) => fields.map((field, i) => (i === 6 ? spki : field))) })).toBe(
+      3,
+    );
+    const withoutName = (extensions: Uint8Array): Uint8Array => {
+      const [list] = readElement(extensions).children;
+      const kept = list.children.filter(({ bytes }) => !hex(bytes).includes('0603551D11'));
+      expect(kept).toHaveLength(list.children.length - 1);
+      return writeElement(0xa3, writeElement(0x30, concat(kept.map(({ bytes }) => bytes))));
+    };
+    expect(
+      attempt({
+        auth: rebuilt((fields) => fields.map((field, i) => (i === 7 ? withoutName(field) : field))),
+      }),
+    ).toBe(5);
+  });
+
   it('the key of somebody else: invalidSignature', () => {
     const { certificate } = pki.smdps[0].auth;
     expect(attempt({ auth: { certificate, privateKey: pki.smdps[1].auth.privateKey } })).toBe(2);
@@ -172,29 +209,33 @@ describe('AuthenticateServer', () => {
     expect(authenticate(driver, current)).toBe(4);
   });
 
-  it.each(Object.keys(ways) as (keyof typeof ways)[])(`${mutations} requests, %s`, (way) => {
-    const driver = ex.cardFor(pki);
-    const request = challenged(driver, new ex.ExampleSmdp(pki));
-    // ctxParams1 at the end is the terminal's own word: nobody has signed it.
-    const { serverCertificate } = decode(AuthenticateServerRequest, request);
-    const end = hex(request).indexOf(hex(serverCertificate)) / 2 + serverCertificate.length;
-    const before = driver.card.state;
-    const random = seeded(3);
-    const codes = new Map<number | 'ok', number>();
-    for (let i = 0; i < mutations; i++) {
-      const changed = ways[way](request.subarray(tagBytes, end), random);
-      const code = authenticate(
-        driver,
-        concat([request.subarray(0, tagBytes), changed, request.subarray(end)]),
-      );
-      codes.set(code, (codes.get(code) ?? 0) + 1);
-    }
-    expect(codes.get('ok')).toBeUndefined();
-    expect([...codes.keys()].every((code) => [0, 1, 2, 3, 5, 6, 7].includes(code as number))).toBe(true);
-    expect(driver.card.state).toEqual(before);
-    // None of it did any harm.
-    expect(authenticate(driver, request)).toBe('ok');
-  });
+  it.each(Object.keys(ways) as (keyof typeof ways)[])(
+    `${mutations} requests, %s`,
+    (way) => {
+      const driver = ex.cardFor(pki);
+      const request = challenged(driver, new ex.ExampleSmdp(pki));
+      // ctxParams1 at the end is the terminal's own word: nobody has signed it.
+      const { serverCertificate } = decode(AuthenticateServerRequest, request);
+      const end = hex(request).indexOf(hex(serverCertificate)) / 2 + serverCertificate.length;
+      const before = driver.card.state;
+      const random = seeded(3);
+      const codes = new Map<number | 'ok', number>();
+      for (let i = 0; i < mutations; i++) {
+        const changed = ways[way](request.subarray(tagBytes, end), random);
+        const code = authenticate(
+          driver,
+          concat([request.subarray(0, tagBytes), changed, request.subarray(end)]),
+        );
+        codes.set(code, (codes.get(code) ?? 0) + 1);
+      }
+      expect(codes.get('ok')).toBeUndefined();
+      expect([...codes.keys()].every((code) => [0, 1, 2, 3, 5, 6, 7].includes(code as number))).toBe(true);
+      expect(driver.card.state).toEqual(before);
+      // None of it did any harm.
+      expect(authenticate(driver, request)).toBe('ok');
+    },
+    patience,
+  );
 });
 
 describe('PrepareDownload', () => {
@@ -246,21 +287,25 @@ describe('PrepareDownload', () => {
     expect(prepare(later.driver, good)).toBe(4);
   });
 
-  it.each(Object.keys(ways) as (keyof typeof ways)[])(`${mutations} requests, %s`, (way) => {
-    const smdp = new ex.ExampleSmdp(pki);
-    const { driver, answer } = authenticated(smdp);
-    const request = smdp.prepareDownload(answer);
-    expect(decode(PrepareDownloadRequest, request).hashCc).toBeUndefined();
-    const before = driver.card.state;
-    const random = seeded(4);
-    for (let i = 0; i < mutations; i++) {
-      const changed = ways[way](request.subarray(tagBytes), random);
-      const code = prepare(driver, concat([request.subarray(0, tagBytes), changed]));
-      expect([0, 1, 2, 3, 5]).toContain(code);
-    }
-    expect(driver.card.state).toEqual(before);
-    expect(prepare(driver, request)).toBe('ok');
-  });
+  it.each(Object.keys(ways) as (keyof typeof ways)[])(
+    `${mutations} requests, %s`,
+    (way) => {
+      const smdp = new ex.ExampleSmdp(pki);
+      const { driver, answer } = authenticated(smdp);
+      const request = smdp.prepareDownload(answer);
+      expect(decode(PrepareDownloadRequest, request).hashCc).toBeUndefined();
+      const before = driver.card.state;
+      const random = seeded(4);
+      for (let i = 0; i < mutations; i++) {
+        const changed = ways[way](request.subarray(tagBytes), random);
+        const code = prepare(driver, concat([request.subarray(0, tagBytes), changed]));
+        expect([0, 1, 2, 3, 5]).toContain(code);
+      }
+      expect(driver.card.state).toEqual(before);
+      expect(prepare(driver, request)).toBe('ok');
+    },
+    patience,
+  );
 });
 
 describe('LoadBoundProfilePackage', () => {
@@ -308,53 +353,57 @@ describe('LoadBoundProfilePackage', () => {
   const answerOf = (answer: Uint8Array | number): Uint8Array =>
     typeof answer === 'number' ? Uint8Array.of(answer >> 8, answer & 255) : answer;
 
-  it.each(Object.keys(ways) as (keyof typeof ways)[])(`${mutations} packages, %s`, (way) => {
-    const bench = new Bench();
-    const chains = segmentsOf(ex.upToPackage(bench, new ex.ExampleSmdp(pki)));
-    const random = seeded(5);
-    const before = bench.state;
-    const reasons = new Map<string, number>();
-    for (let i = 0; i < mutations; i++) {
-      const target = Math.floor(random() * chains.length);
-      const sent = chains.map((chain, at) => (at === target ? ways[way](chain, random) : chain));
+  it.each(Object.keys(ways) as (keyof typeof ways)[])(
+    `${mutations} packages, %s`,
+    (way) => {
+      const bench = new Bench();
+      const chains = segmentsOf(ex.upToPackage(bench, new ex.ExampleSmdp(pki)));
+      const random = seeded(5);
+      const before = bench.state;
+      const reasons = new Map<string, number>();
+      for (let i = 0; i < mutations; i++) {
+        const target = Math.floor(random() * chains.length);
+        const sent = chains.map((chain, at) => (at === target ? ways[way](chain, random) : chain));
+        const session = { ...bench.session };
+        const state = bench.state;
+        let answer: Uint8Array | number = 0;
+        for (const chain of sent) {
+          if (chain.length === 0) continue;
+          answer = executeEs10(bench.command(session, state), chain);
+          if (typeof answer === 'number' || answer.length > 0) break;
+        }
+        // A lost tag is another function, or none; nothing has come to an end then, and a reset tells of it.
+        let reason = 'open';
+        if (typeof answer !== 'number' && answer.length > 0) {
+          const { errorResult } = decode(ProfileInstallationResult, answer).profileInstallationResultData
+            .value.finalResult;
+          reason = `${errorResult?.bppCommandId}/${errorResult?.errorReason}`;
+          expect(errorResult).toBeDefined();
+          expect([1, 2, 3, 4, 5, 7, 8]).toContain(errorResult?.errorReason);
+          expect(session).toEqual({});
+          expect(state.installing).toBeUndefined();
+          expect(state.notifications).toHaveLength(1);
+        }
+        reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+        expect(state.profiles).toEqual(before.profiles);
+        expect(state.nextIsdp).toBe(before.nextIsdp);
+        expect(state.oneTimeKeys).toEqual(before.oneTimeKeys);
+        expect(state.eims).toEqual(before.eims);
+      }
+      expect(reasons.size).toBeGreaterThan(4);
+      // The package itself is good.
       const session = { ...bench.session };
       const state = bench.state;
-      let answer: Uint8Array | number = 0;
-      for (const chain of sent) {
-        if (chain.length === 0) continue;
-        answer = executeEs10(bench.command(session, state), chain);
-        if (typeof answer === 'number' || answer.length > 0) break;
-      }
-      // A lost tag is another function, or none; nothing has come to an end then, and a reset tells of it.
-      let reason = 'open';
-      if (typeof answer !== 'number' && answer.length > 0) {
-        const { errorResult } = decode(ProfileInstallationResult, answer).profileInstallationResultData.value
-          .finalResult;
-        reason = `${errorResult?.bppCommandId}/${errorResult?.errorReason}`;
-        expect(errorResult).toBeDefined();
-        expect([1, 2, 3, 4, 5, 7, 8]).toContain(errorResult?.errorReason);
-        expect(session).toEqual({});
-        expect(state.installing).toBeUndefined();
-        expect(state.notifications).toHaveLength(1);
-      }
-      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-      expect(state.profiles).toEqual(before.profiles);
-      expect(state.nextIsdp).toBe(before.nextIsdp);
-      expect(state.oneTimeKeys).toEqual(before.oneTimeKeys);
-      expect(state.eims).toEqual(before.eims);
-    }
-    expect(reasons.size).toBeGreaterThan(4);
-    // The package itself is good.
-    const session = { ...bench.session };
-    const state = bench.state;
-    let last: Uint8Array | number = 0;
-    for (const chain of chains) last = executeEs10(bench.command(session, state), chain);
-    expect(
-      decode(ProfileInstallationResult, answerOf(last)).profileInstallationResultData.value.finalResult
-        .successResult,
-    ).toBeDefined();
-    expect(state.profiles).toHaveLength(before.profiles.length + 1);
-  });
+      let last: Uint8Array | number = 0;
+      for (const chain of chains) last = executeEs10(bench.command(session, state), chain);
+      expect(
+        decode(ProfileInstallationResult, answerOf(last)).profileInstallationResultData.value.finalResult
+          .successResult,
+      ).toBeDefined();
+      expect(state.profiles).toHaveLength(before.profiles.length + 1);
+    },
+    patience,
+  );
 
   it('a package for another session or another eUICC is refused', () => {
     const first = ex.cardFor(pki);

@@ -1,17 +1,29 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { concat, hex, unhex, writeElement } from '../../../host-sim/asn1/index.js';
-import { publicPoint } from '../../../host-sim/pki/index.js';
+import {
+  concat,
+  decode,
+  hex,
+  PrepareDownloadResponse,
+  ProfileInstallationResult,
+  Signature,
+  unhex,
+  writeElement,
+} from '../../../host-sim/asn1/index.js';
+import { keyIdOf, publicKeyOf, publicPoint, verify, verifyServerChain } from '../../../host-sim/pki/index.js';
 import { seeded } from '../../../host-sim/random.js';
 import * as rsp from '../../../host-sim/rsp/index.js';
+import { cardFor, download, ExampleSmdp, load } from '../euicc/example-smdp.js';
 import * as v from './vectors.js';
 
 describe('the recorded session', () => {
   it('agrees on its keys', () => {
-    expect(publicPoint(v.dpOtsk)).toEqual(v.dpOtpk);
-    expect(rsp.sharedSecret(v.dpOtsk, v.euiccOtpk)).toEqual(v.z);
+    expect(publicPoint(v.smdpOtsk)).toEqual(v.smdpOtpk);
+    expect(rsp.sharedSecret(v.smdpOtsk, v.euiccOtpk)).toEqual(v.sharedSecret);
     expect(
-      rsp.deriveSessionKeys({ privateKey: v.dpOtsk, publicKey: v.euiccOtpk, hostId: v.hostId, eid: v.eid }),
+      rsp.deriveSessionKeys({ privateKey: v.smdpOtsk, publicKey: v.euiccOtpk, hostId: v.hostId, eid: v.eid }),
     ).toEqual(v.sessionKeys);
   });
 
@@ -167,7 +179,7 @@ it('a profile of any size is cut and put together again', () => {
 it('a point beside the curve is refused', () => {
   const point = v.euiccOtpk.slice();
   point[64] ^= 1;
-  expect(() => rsp.sharedSecret(v.dpOtsk, point)).toThrow(rsp.RspError);
+  expect(() => rsp.sharedSecret(v.smdpOtsk, point)).toThrow(rsp.RspError);
 });
 
 it('what is no package is said so', () => {
@@ -182,3 +194,85 @@ it('confirmation code', () => {
   );
   expect(hex(hash)).toBe('E62ED88864CCF99EBCC7C57C5A37641A99315C87F6151C3F4B77C920332E1177');
 });
+
+// Not part of the repository: without the files there is nothing to test, and no test.
+const sgp26 = process.env.XS_IPA_SGP26 ?? resolve(import.meta.dirname, '../../../../shared/sgp26');
+
+if (process.env.XS_IPA_SGP26 !== undefined || existsSync(sgp26)) {
+  const { keys } = JSON.parse(readFileSync(join(sgp26, 'keys.json'), 'utf8')) as {
+    keys: Record<string, string>;
+  };
+  const certificate = (role: string) =>
+    Uint8Array.from(readFileSync(join(sgp26, `CERT_${role}_ECDSA_NIST.der`)));
+  const credential = (role: string) => ({
+    privateKey: unhex(keys[`${role}_ECDSA_NIST`]),
+    certificate: certificate(role),
+  });
+  const ci = certificate('CI');
+  const auth = credential('S_SM_DPauth');
+  const pb = credential('S_SM_DPpb');
+  const euicc = {
+    ...credential('EUICC'),
+    eid: v.eid,
+    eumCertificate: certificate('EUM'),
+    ciKeyId: keyIdOf(publicKeyOf(ci)),
+  };
+
+  describe('the session of crypto.md §7.2 under the certificates of SGP.26', () => {
+    const dpAuth = publicKeyOf(auth.certificate);
+    const dpPb = publicKeyOf(pb.certificate);
+    const euiccKey = publicKeyOf(euicc.certificate);
+
+    it('has six good signatures', () => {
+      expect(verify(dpAuth, v.serverSignature1, v.serverSigned1)).toBe(true);
+      expect(verify(euiccKey, v.euiccSignature1, v.euiccSigned1)).toBe(true);
+      expect(verify(dpPb, v.smdpSignature2, v.smdpSigned2, Signature.write(v.euiccSignature1))).toBe(true);
+      const { euiccSigned2, euiccSignature2 } = decode(PrepareDownloadResponse, v.prepareDownloadResponse)
+        .downloadResponseOk!;
+      const signature2 = Signature.write(v.smdpSignature2);
+      expect(verify(euiccKey, euiccSignature2, euiccSigned2.bytes, signature2)).toBe(true);
+      expect(verify(dpPb, v.smdpSign, rsp.smdpSignInput(v.initialiseFields, v.euiccOtpk))).toBe(true);
+      const { profileInstallationResultData, euiccSignPIR } = decode(
+        ProfileInstallationResult,
+        v.profileInstallationResult,
+      );
+      expect(verify(euiccKey, euiccSignPIR, profileInstallationResultData.bytes)).toBe(true);
+    });
+
+    it('the keys are those of the certificates, and the servers hang from the CI', () => {
+      for (const { privateKey, certificate: der } of [auth, pb, euicc])
+        expect(publicPoint(privateKey)).toEqual(publicKeyOf(der));
+      for (const [role, der] of [
+        ['dpAuth', auth.certificate],
+        ['dpPb', pb.certificate],
+      ] as const) {
+        const chain = { certificate: der, role, cis: [ci], ciKeyId: euicc.ciKeyId };
+        expect(verifyServerChain(chain).oid).toBe('2.999.10');
+      }
+    });
+  });
+
+  describe('our eUICC with the keys of SGP.26', () => {
+    const names = { address: 'testsmdpplus1.example.com', oid: '2.999.10' };
+    const smdp = { ...names, ciKeyId: euicc.ciKeyId, auth, pb, tls: auth };
+    const hierarchy = { ciCertificates: [ci], euicc, eims: [], smdps: [smdp], smdss: [] };
+
+    it('downloads from an SM-DP+ with the keys of SGP.26', () => {
+      const driver = cardFor(hierarchy, { clock: undefined });
+      const result = decode(ProfileInstallationResult, download(driver, new ExampleSmdp(hierarchy)));
+      const { value } = result.profileInstallationResultData;
+      expect(value.finalResult.successResult).toBeDefined();
+      expect(value.smdpOid).toBe('2.999.10');
+    });
+
+    it('does not take the recorded package: it is bound to another one-time key', () => {
+      const driver = cardFor(hierarchy, { clock: undefined });
+      const recorded = new ExampleSmdp(hierarchy, { transactionId: v.transactionId });
+      const authenticated = driver.es10(recorded.authenticateServer(driver.es10(unhex('BF2E00'))));
+      driver.es10(recorded.prepareDownload(authenticated));
+      const { finalResult } = decode(ProfileInstallationResult, load(driver, v.boundProfilePackage))
+        .profileInstallationResultData.value;
+      expect(finalResult.errorResult).toEqual({ bppCommandId: 0, errorReason: 2 });
+    });
+  });
+}
