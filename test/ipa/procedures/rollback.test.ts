@@ -43,7 +43,7 @@ describe('profile rollback', () => {
     await world.stop();
   });
 
-  it('remembers it over a power cut, whenever that comes', async () => {
+  it('remembers it over a power cut, whenever that comes', { timeout: 600_000 }, async () => {
     let cuts = 0;
     for (let at = 1; at < 200; at += 1) {
       const world = await World.idle({ settings });
