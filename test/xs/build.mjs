@@ -94,7 +94,7 @@ function rv32() {
     });
   } catch {
     throw new BuildError(
-      `no ${RV32.compiler} with picolibc, or no ${RV32.emulator}: the RV32 board is skipped (Debian: apt install ${RV32.packages})`,
+      `no ${RV32.compiler} with picolibc, or no ${RV32.emulator}, for the RV32 board (Debian: apt install ${RV32.packages})`,
       3,
     );
   }
