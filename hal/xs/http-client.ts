@@ -87,10 +87,10 @@ export class XsHttpClient implements HttpClient {
     this.#timer = timer;
     this.#parser = new HttpParser(keep ?? KEPT, headLimit ?? HEAD_LIMIT);
     this.#deadline = timer.set(() => {
-      this.#fail('noServer', `the server ${host} did not answer in time`);
+      this.fail('noServer', `the server ${host} did not answer in time`);
     }, connectTimeout ?? CONNECT_TIMEOUT);
-    if (dns && !isAddress(host)) this.#resolve(dns, host);
-    else this.#connect(isAddress(host) ? host : undefined);
+    if (dns && !isAddress(host)) this.resolve(dns, host);
+    else this.connect(isAddress(host) ? host : undefined);
   }
 
   request(options: HttpRequestOptions): HttpRequest {
@@ -100,7 +100,7 @@ export class XsHttpClient implements HttpClient {
     const exchange = new Exchange(this, options, requestHead(options, named), bodyLength(options));
     this.#waitingExchanges.push(exchange);
     // Not at once: a callback never runs before request() has returned.
-    if (this.#state === OPEN && !this.#current) this.#soon();
+    if (this.#state === OPEN && !this.#current) this.soon();
     return exchange;
   }
 
@@ -115,7 +115,7 @@ export class XsHttpClient implements HttpClient {
     const heard = this.#parser.skip(got);
     exchange.ended = heard === Heard.end;
     // Not from here: whoever reads a body to its end must be done with it before onDone.
-    if (this.#announced === 0 && !this.#pumping) this.#soon();
+    if (this.#announced === 0 && !this.#pumping) this.soon();
     return got;
   }
 
@@ -127,32 +127,32 @@ export class XsHttpClient implements HttpClient {
     }
     if (piece.length > 0) {
       this.#unwritten -= piece.length;
-      this.#send(piece);
+      this.send(piece);
     }
     return Math.min(this.#room, this.#unwritten);
   }
 
   close(): void {
     this.#silent = true;
-    this.#shut();
+    this.shut();
     this.#current = undefined;
     this.#waitingExchanges.length = 0;
   }
 
   // Connecting ------------------------------------------------------------------------------------------------------
 
-  #resolve(dns: ResolverConfiguration, host: string): void {
+  private resolve(dns: ResolverConfiguration, host: string): void {
     this.#resolver = new dns.io(dns);
     this.#resolver.resolve({
       host,
       onResolved: (_host, address) => {
-        if (this.#state === RESOLVING) this.#connect(address);
+        if (this.#state === RESOLVING) this.connect(address);
       },
-      onError: () => this.#fail('noServer', `the name ${host} could not be resolved`),
+      onError: () => this.fail('noServer', `the name ${host} could not be resolved`),
     });
   }
 
-  #connect(address: string | undefined): void {
+  private connect(address: string | undefined): void {
     const { socket, host, port = 80 } = this.#options;
     const { io, ...rest } = socket;
     this.#state = CONNECTING;
@@ -165,17 +165,17 @@ export class XsHttpClient implements HttpClient {
         onReadable: (count) => {
           this.#waiting = count;
           this.#moved = true;
-          this.#pump();
+          this.pump();
         },
-        onWritable: (count) => this.#onWritable(count),
-        onError: (reason) => this.#lost(reason),
+        onWritable: (count) => this.onWritable(count),
+        onError: (reason) => this.lost(reason),
       });
     } catch (cause) {
-      this.#later = this.#timer.set(() => this.#lost(cause), 0);
+      this.#later = this.#timer.set(() => this.lost(cause), 0);
     }
   }
 
-  #onWritable(count: number): void {
+  private onWritable(count: number): void {
     if (this.#state === CLOSED) return;
     this.#room = count;
     this.#moved = true;
@@ -183,22 +183,22 @@ export class XsHttpClient implements HttpClient {
       this.#state = OPEN;
       this.#timer.clear(this.#deadline);
       this.#deadline = undefined;
-      this.#next();
-    } else this.#flush();
+      this.next();
+    } else this.flush();
   }
 
   // One exchange after the other ------------------------------------------------------------------------------------
 
-  #soon(): void {
+  private soon(): void {
     this.#later ??= this.#timer.set(() => {
       this.#later = undefined;
-      if (this.#current?.ended) this.#done();
-      else if (!this.#current) this.#next();
-      this.#pump();
+      if (this.#current?.ended) this.done();
+      else if (!this.#current) this.next();
+      this.pump();
     }, 0);
   }
 
-  #next(): void {
+  private next(): void {
     if (this.#current || this.#state !== OPEN) return;
     const exchange = this.#waitingExchanges.shift();
     if (!exchange) return;
@@ -207,12 +207,12 @@ export class XsHttpClient implements HttpClient {
     exchange.head = undefined;
     this.#unwritten = exchange.length;
     this.#parser.expect(exchange.options.method ?? 'GET');
-    this.#watch();
-    this.#flush();
+    this.watch();
+    this.flush();
   }
 
   /** The response at hand was read whole. */
-  #done(): void {
+  private done(): void {
     const exchange = this.#current;
     if (!exchange) return;
     // A server that answers before it has the whole request does not read the rest as the beginning of the next one.
@@ -225,15 +225,15 @@ export class XsHttpClient implements HttpClient {
     exchange.options.onDone?.();
     if (this.#state === CLOSED) return;
     if (again) {
-      this.#next();
+      this.next();
       return;
     }
-    this.#shut();
-    this.#ended(new XsIpaError('lost', 'the server ended the connection after a response'));
+    this.shut();
+    this.ended(new XsIpaError('lost', 'the server ended the connection after a response'));
   }
 
-  /** After {@link #shut}: tells whoever is still waiting. */
-  #ended(error: XsIpaError): void {
+  /** After {@link shut}: tells whoever is still waiting. */
+  private ended(error: XsIpaError): void {
     const waiting = this.#waitingExchanges;
     if (this.#current) waiting.unshift(this.#current);
     this.#current = undefined;
@@ -248,29 +248,29 @@ export class XsHttpClient implements HttpClient {
   }
 
   /** A silent server is given up, unless it is the application that has to go on. */
-  #watch(): void {
+  private watch(): void {
     this.#moved = false;
     this.#deadline = this.#timer.set(() => {
       const isOurTurn = this.#announced > 0 || (this.#unwritten > 0 && this.#room > 0 && !this.#head);
-      if (this.#moved || isOurTurn) this.#watch();
-      else this.#fail('timeout', `the server ${this.#options.host} has fallen silent`);
+      if (this.#moved || isOurTurn) this.watch();
+      else this.fail('timeout', `the server ${this.#options.host} has fallen silent`);
     }, this.#options.timeout ?? TIMEOUT);
   }
 
   // Out -------------------------------------------------------------------------------------------------------------
 
-  #flush(): void {
+  private flush(): void {
     while (this.#head && this.#room > 0) {
       const head = this.#head;
       const count = Math.min(head.length, this.#room);
       this.#head = count < head.length ? head.subarray(count) : undefined;
-      this.#send(head.subarray(0, count));
+      this.send(head.subarray(0, count));
     }
     const allowed = Math.min(this.#room, this.#unwritten);
     if (!this.#head && allowed > 0) this.#current?.options.onWritable?.(allowed);
   }
 
-  #send(bytes: Uint8Array): void {
+  private send(bytes: Uint8Array): void {
     const left = this.#socket?.write(bytes);
     this.#room = typeof left === 'number' ? left : this.#room - bytes.length;
     this.#moved = true;
@@ -279,28 +279,28 @@ export class XsHttpClient implements HttpClient {
   // In --------------------------------------------------------------------------------------------------------------
 
   /** Takes heads out of the socket and announces bodies, until the application has something to read. */
-  #pump(): void {
+  private pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
     const parser = this.#parser;
     try {
       while (this.#waiting > 0 && this.#announced === 0 && this.#state === OPEN) {
         const exchange = this.#current;
-        if (exchange?.ended) this.#done();
+        if (exchange?.ended) this.done();
         else if (!exchange) {
           // Some servers say 408 before they close an idle connection. It must not be taken for the next answer.
-          this.#shut();
-          this.#ended(new XsIpaError('lost', 'the server ended the connection'));
-        } else if (parser.body > 0) this.#announce(exchange);
-        else if (!this.#readHead()) break;
+          this.shut();
+          this.ended(new XsIpaError('lost', 'the server ended the connection'));
+        } else if (parser.body > 0) this.announce(exchange);
+        else if (!this.readHead()) break;
       }
-      if (this.#current?.ended && this.#announced === 0) this.#done();
+      if (this.#current?.ended && this.#announced === 0) this.done();
     } finally {
       this.#pumping = false;
     }
   }
 
-  #readHead(): boolean {
+  private readHead(): boolean {
     const piece = this.#piece;
     const count = Math.min(this.#parser.need, this.#waiting, piece.length);
     const got = this.#socket?.read(count < piece.length ? piece.subarray(0, count) : piece) ?? 0;
@@ -308,52 +308,51 @@ export class XsHttpClient implements HttpClient {
     this.#waiting -= got;
     for (let at = 0; at < got && this.#state === OPEN; at++) {
       const heard = this.#parser.push(piece[at]);
-      if (heard !== Heard.incomplete) this.#heard(heard);
+      if (heard !== Heard.incomplete) this.heard(heard);
     }
     return true;
   }
 
-  #heard(heard: number): void {
+  private heard(heard: number): void {
     const { status, headers, fault, idle } = this.#parser;
     const exchange = this.#current;
-    if (heard === Heard.fault) this.#fail('protocol', `the server sent ${fault}`);
+    if (heard === Heard.fault) this.fail('protocol', `the server sent ${fault}`);
     else if (exchange && heard === Heard.head) {
       exchange.ended = idle;
       exchange.options.onHeaders?.(status, headers ?? new Map());
     } else if (exchange && heard === Heard.end) exchange.ended = true;
   }
 
-  #announce(exchange: Exchange): void {
+  private announce(exchange: Exchange): void {
     const count = Math.min(this.#waiting, this.#parser.body);
     this.#announced = count;
-    const { onReadable } = exchange.options;
-    if (onReadable) onReadable(count);
+    if (exchange.options.onReadable) exchange.options.onReadable(count);
     else while (this.#announced > 0 && this.readBody(exchange, this.#piece) > 0);
   }
 
   // The end ---------------------------------------------------------------------------------------------------------
 
-  #lost(reason: unknown): void {
+  private lost(reason: unknown): void {
     if (this.#state === CLOSED) return;
     const { host } = this.#options;
     const detail = reason instanceof Error ? `: ${reason.message}` : '';
     if (this.#state !== OPEN) {
-      this.#fail('noServer', `no connection to the server ${host}${detail}`);
+      this.fail('noServer', `no connection to the server ${host}${detail}`);
       return;
     }
     const exchange = this.#current;
     // Without a length the end of the connection is the end of the body.
-    if (exchange && (exchange.ended || this.#parser.finish() === Heard.end)) this.#done();
-    this.#fail('lost', `the connection to the server ${host} broke${detail}`);
+    if (exchange && (exchange.ended || this.#parser.finish() === Heard.end)) this.done();
+    this.fail('lost', `the connection to the server ${host} broke${detail}`);
   }
 
-  #fail(code: string, message: string): void {
+  private fail(code: string, message: string): void {
     if (this.#state === CLOSED) return;
-    this.#shut();
-    this.#ended(new XsIpaError(code, message));
+    this.shut();
+    this.ended(new XsIpaError(code, message));
   }
 
-  #shut(): void {
+  private shut(): void {
     this.#state = CLOSED;
     this.#timer.clear(this.#deadline);
     this.#timer.clear(this.#later);

@@ -87,7 +87,7 @@ export class HttpParser {
   expect(method: string): void {
     this.#noBody = method === 'HEAD';
     this.#headBytes = 0;
-    this.#begin();
+    this.begin();
   }
 
   /** So many bytes can be taken from the socket without touching the body; 0 while a body or nothing is due. */
@@ -122,168 +122,168 @@ export class HttpParser {
     this.body -= count;
     if (this.body > 0 || this.#state !== BODY) return Heard.incomplete;
     if (this.#chunked) {
-      this.#to(CHUNK_END);
+      this.to(CHUNK_END);
       return Heard.incomplete;
     }
-    return this.#end();
+    return this.end();
   }
 
   /** The connection has ended. @returns `end` when that completes the response */
   finish(): number {
-    if (this.#state === BODY && this.body === Number.POSITIVE_INFINITY) return this.#end();
-    return this.#fail('the connection ended in the middle of a response');
+    if (this.#state === BODY && this.body === Number.POSITIVE_INFINITY) return this.end();
+    return this.fail('the connection ended in the middle of a response');
   }
 
   push(byte: number): number {
     if (this.#state < CHUNK_SIZE || this.#state === TRAILER_START || this.#state === TRAILER) {
-      if (++this.#headBytes > this.#limit) return this.#fail(`a head of more than ${this.#limit} bytes`);
+      if (++this.#headBytes > this.#limit) return this.fail(`a head of more than ${this.#limit} bytes`);
     }
     if (byte === CR && !this.#afterCr && this.#state !== BODY && this.#state < OVER) {
       this.#afterCr = true;
       return Heard.incomplete;
     }
-    if (this.#afterCr && byte !== LF) return this.#fail('a CR that ends no line');
+    if (this.#afterCr && byte !== LF) return this.fail('a CR that ends no line');
     this.#afterCr = false;
     switch (this.#state) {
       case VERSION:
-        return this.#version(byte);
+        return this.version(byte);
       case STATUS:
-        return this.#statusDigit(byte);
+        return this.statusDigit(byte);
       case REASON:
-        if (byte === LF) this.#to(LINE_START);
+        if (byte === LF) this.to(LINE_START);
         return Heard.incomplete;
       case LINE_START:
-        if (byte === LF) return this.#head();
-        if (byte === 0x20 || byte === 0x09) return this.#fail('a folded header line');
-        this.#to(NAME);
-        return this.#nameByte(byte);
+        if (byte === LF) return this.head();
+        if (byte === 0x20 || byte === 0x09) return this.fail('a folded header line');
+        this.to(NAME);
+        return this.nameByte(byte);
       case NAME:
-        return this.#nameByte(byte);
+        return this.nameByte(byte);
       case VALUE:
-        return this.#valueByte(byte);
+        return this.valueByte(byte);
       case CHUNK_SIZE:
-        return this.#chunkSize(byte);
+        return this.chunkSize(byte);
       case CHUNK_EXTENSION:
-        if (byte === LF) return this.#chunk();
+        if (byte === LF) return this.chunk();
         // Nobody uses them; an endless one must not keep us here.
-        return ++this.#count > this.#limit ? this.#fail('an endless chunk extension') : Heard.incomplete;
+        return ++this.#count > this.#limit ? this.fail('an endless chunk extension') : Heard.incomplete;
       case CHUNK_END:
-        if (byte !== LF) return this.#fail('a chunk longer than its length');
+        if (byte !== LF) return this.fail('a chunk longer than its length');
         this.#length = 0;
-        this.#to(CHUNK_SIZE);
+        this.to(CHUNK_SIZE);
         return Heard.incomplete;
       case TRAILER_START:
-        if (byte === LF) return this.#end();
-        this.#to(TRAILER);
+        if (byte === LF) return this.end();
+        this.to(TRAILER);
         return Heard.incomplete;
       case TRAILER:
-        if (byte === LF) this.#to(TRAILER_START);
+        if (byte === LF) this.to(TRAILER_START);
         return Heard.incomplete;
       case BODY:
-        return this.#fail('a body was taken for a head');
+        return this.fail('a body was taken for a head');
       case OVER:
-        return this.#fail('bytes that belong to no response');
+        return this.fail('bytes that belong to no response');
       default:
         return Heard.fault;
     }
   }
 
-  #begin(): void {
+  private begin(): void {
     this.status = 0;
     this.body = 0;
     this.headers = undefined;
     this.#length = -1;
     this.#chunked = false;
     this.keepAlive = true;
-    this.#to(VERSION);
+    this.to(VERSION);
   }
 
-  #to(state: number): void {
+  private to(state: number): void {
     this.#state = state;
     this.#count = 0;
   }
 
-  #version(byte: number): number {
+  private version(byte: number): number {
     const at = this.#count++;
     if (at === 7) {
       // The minor version: HTTP/1.0 closes unless it says otherwise.
-      if (byte !== 0x30 && byte !== 0x31) return this.#fail('another version than HTTP/1');
+      if (byte !== 0x30 && byte !== 0x31) return this.fail('another version than HTTP/1');
       this.keepAlive = byte === 0x31;
       return Heard.incomplete;
     }
-    if (at < 7 && byte !== 'HTTP/1.'.charCodeAt(at)) return this.#fail('something else than HTTP/1');
+    if (at < 7 && byte !== 'HTTP/1.'.charCodeAt(at)) return this.fail('something else than HTTP/1');
     if (at === 8) {
-      if (byte !== 0x20) return this.#fail('a version without a status');
-      this.#to(STATUS);
+      if (byte !== 0x20) return this.fail('a version without a status');
+      this.to(STATUS);
     }
     return Heard.incomplete;
   }
 
-  #statusDigit(byte: number): number {
+  private statusDigit(byte: number): number {
     if (this.#count < 3) {
       this.#count++;
-      if (!isDigit(byte)) return this.#fail('a status that is no number');
+      if (!isDigit(byte)) return this.fail('a status that is no number');
       this.status = this.status * 10 + byte - 0x30;
       return Heard.incomplete;
     }
-    if (this.status < 100) return this.#fail(`status ${this.status}`);
-    if (byte === LF) this.#to(LINE_START);
-    else if (byte === 0x20) this.#to(REASON);
-    else return this.#fail('a status of more than three digits');
+    if (this.status < 100) return this.fail(`status ${this.status}`);
+    if (byte === LF) this.to(LINE_START);
+    else if (byte === 0x20) this.to(REASON);
+    else return this.fail('a status of more than three digits');
     return Heard.incomplete;
   }
 
-  #nameByte(byte: number): number {
+  private nameByte(byte: number): number {
     if (byte !== 0x3a) {
-      if (!isToken(byte)) return this.#fail('a header name with a character of no name');
+      if (!isToken(byte)) return this.fail('a header name with a character of no name');
       if (this.#count < NAME_LIMIT)
         this.#text[this.#count] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
       this.#count++;
       return Heard.incomplete;
     }
-    if (this.#count === 0) return this.#fail('a header without a name');
-    this.#name = this.#known();
-    this.#to(VALUE);
+    if (this.#count === 0) return this.fail('a header without a name');
+    this.#name = this.known();
+    this.to(VALUE);
     return Heard.incomplete;
   }
 
   /** The name just read if it is of interest, else an empty string; strings are made of no other one. */
-  #known(): string {
+  private known(): string {
     if (this.#count > NAME_LIMIT) return '';
-    if (this.#is('content-length')) return 'content-length';
-    if (this.#is('transfer-encoding')) return 'transfer-encoding';
-    if (this.#is('connection')) return 'connection';
-    for (const name of this.#kept) if (this.#is(name)) return name;
+    if (this.is('content-length')) return 'content-length';
+    if (this.is('transfer-encoding')) return 'transfer-encoding';
+    if (this.is('connection')) return 'connection';
+    for (const name of this.#kept) if (this.is(name)) return name;
     return '';
   }
 
-  #is(text: string): boolean {
+  private is(text: string): boolean {
     if (text.length !== this.#count) return false;
     for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== this.#text[i]) return false;
     return true;
   }
 
-  #valueByte(byte: number): number {
-    if (byte === LF) return this.#header();
-    if (byte === 0) return this.#fail('a header with a NUL');
+  private valueByte(byte: number): number {
+    if (byte === LF) return this.header();
+    if (byte === 0) return this.fail('a header with a NUL');
     const isSpace = byte === 0x20 || byte === 0x09;
     if (this.#name === '' || (isSpace && this.#count === 0)) return Heard.incomplete;
     if (this.#count < VALUE_LIMIT) this.#text[this.#count++] = byte;
-    else if (this.#name === 'content-length') return this.#fail('a length of no number');
+    else if (this.#name === 'content-length') return this.fail('a length of no number');
     return Heard.incomplete;
   }
 
-  #header(): number {
+  private header(): number {
     const name = this.#name;
     let length = this.#count;
     while (length > 0 && (this.#text[length - 1] === 0x20 || this.#text[length - 1] === 0x09)) length--;
-    this.#to(LINE_START);
+    this.to(LINE_START);
     if (name === '') return Heard.incomplete;
     const value = readUtf8(this.#text, length);
-    if (name === 'content-length') return this.#contentLength(value);
+    if (name === 'content-length') return this.contentLength(value);
     if (name === 'transfer-encoding') {
       if (this.#chunked || value.toLowerCase() !== 'chunked') {
-        return this.#fail(`transfer coding ${value}, of which only chunked is known here`);
+        return this.fail(`transfer coding ${value}, of which only chunked is known here`);
       }
       this.#chunked = true;
       return Heard.incomplete;
@@ -299,24 +299,24 @@ export class HttpParser {
     return Heard.incomplete;
   }
 
-  #contentLength(value: string): number {
+  private contentLength(value: string): number {
     let length = 0;
     for (let i = 0; i < value.length; i++) {
       const code = value.charCodeAt(i);
-      if (!isDigit(code)) return this.#fail(`the length ${value}`);
+      if (!isDigit(code)) return this.fail(`the length ${value}`);
       length = length * 10 + code - 0x30;
     }
-    if (value.length === 0 || length > Number.MAX_SAFE_INTEGER) return this.#fail(`the length ${value}`);
-    if (this.#length >= 0 && this.#length !== length) return this.#fail('two lengths');
+    if (value.length === 0 || length > Number.MAX_SAFE_INTEGER) return this.fail(`the length ${value}`);
+    if (this.#length >= 0 && this.#length !== length) return this.fail('two lengths');
     this.#length = length;
     return Heard.incomplete;
   }
 
-  #head(): number {
+  private head(): number {
     if (this.status < 200) {
       // 101 is an answer to an upgrade, which nobody asked for.
-      if (this.status === 101) return this.#fail('another protocol than HTTP');
-      this.#begin();
+      if (this.status === 101) return this.fail('another protocol than HTTP');
+      this.begin();
       return Heard.incomplete;
     }
     if (this.#noBody || this.status === 204 || this.status === 304) {
@@ -327,49 +327,49 @@ export class HttpParser {
     if (this.#chunked && this.#length >= 0) this.keepAlive = false;
     if (this.#chunked) {
       this.#length = 0;
-      this.#to(CHUNK_SIZE);
+      this.to(CHUNK_SIZE);
     } else if (this.#length !== 0) {
       if (this.#length < 0) this.keepAlive = false;
       this.body = this.#length < 0 ? Number.POSITIVE_INFINITY : this.#length;
-      this.#to(BODY);
+      this.to(BODY);
     } else {
-      this.#to(OVER);
+      this.to(OVER);
     }
     return Heard.head;
   }
 
-  #chunkSize(byte: number): number {
+  private chunkSize(byte: number): number {
     const digit = hexDigit(byte);
     if (digit >= 0) {
-      if (++this.#count > CHUNK_DIGITS) return this.#fail('a chunk of a length beyond reason');
+      if (++this.#count > CHUNK_DIGITS) return this.fail('a chunk of a length beyond reason');
       this.#length = this.#length * 16 + digit;
       return Heard.incomplete;
     }
-    if (this.#count === 0) return this.#fail('a chunk without a length');
-    if (byte === LF) return this.#chunk();
+    if (this.#count === 0) return this.fail('a chunk without a length');
+    if (byte === LF) return this.chunk();
     if (byte !== 0x3b && byte !== 0x20 && byte !== 0x09)
-      return this.#fail('a length of a chunk that is no number');
-    this.#to(CHUNK_EXTENSION);
+      return this.fail('a length of a chunk that is no number');
+    this.to(CHUNK_EXTENSION);
     return Heard.incomplete;
   }
 
-  #chunk(): number {
+  private chunk(): number {
     if (this.#length === 0) {
-      this.#to(TRAILER_START);
+      this.to(TRAILER_START);
       return Heard.incomplete;
     }
     this.body = this.#length;
-    this.#to(BODY);
+    this.to(BODY);
     return Heard.body;
   }
 
-  #end(): number {
+  private end(): number {
     this.body = 0;
-    this.#to(OVER);
+    this.to(OVER);
     return Heard.end;
   }
 
-  #fail(fault: string): number {
+  private fail(fault: string): number {
     this.fault = fault;
     this.#state = BROKEN;
     this.body = 0;

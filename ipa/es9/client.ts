@@ -2,6 +2,7 @@ import {
   type HttpClient,
   type HttpConfiguration,
   type HttpRequest,
+  type HttpRequestOptions,
   XsIpaError,
 } from '../../hal/contracts/index.js';
 import { utf8 } from '../text.js';
@@ -60,30 +61,18 @@ export class Es9Error extends XsIpaError {
 }
 
 /** Longest text of a header that is kept. */
-const TEXT_LIMIT = 96;
+const TEXT_LIMIT = 64;
 
 /**
  * The JSON binding over HTTP: one function after the other on one connection, which is made again when the server has ended
- * it in between. Neither request nor answer is ever held: two buffers of a few hundred bytes, whatever passes.
+ * it in between. Neither request nor answer is ever held: buffers of a few hundred bytes, whatever passes.
  */
 export class JsonClient {
   readonly #options: JsonClientOptions;
-  readonly #piece = new Uint8Array(256);
-  readonly #out = new Uint8Array(192);
-  readonly #text = new Uint8Array(TEXT_LIMIT);
-  #textLength = 0;
+  readonly #piece = new Uint8Array(192);
+  readonly #out = new Uint8Array(128);
   #client: HttpClient | undefined;
-  #request: HttpRequest | undefined;
-  #body: JsonBody | undefined;
-  /** Bytes of the answer that can be read. */
-  #available = 0;
-  #over = false;
-  #error: unknown;
-  #status = 0;
-  #retryAfter: string | undefined;
-  #wake: (() => void) | undefined;
-  /** functionExecutionStatus, subjectCode, reasonCode, message. */
-  readonly #header = ['', '', '', ''];
+  #post: Post | undefined;
 
   constructor(options: JsonClientOptions) {
     this.#options = options;
@@ -96,17 +85,21 @@ export class JsonClient {
    * @throws Es9Error, JsonError, the HTTP client's error, and whatever the sink throws; the connection is given up then, except
    * after Es9Error `failed`
    */
-  async post(path: string, body: JsonBody, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
-    if (this.#body) throw new XsIpaError('usage', 'post() while another function is under way');
-    this.#body = body.rewind();
-    try {
-      await this.#exchange(path, fields, sink);
-    } catch (error) {
-      if (!(error instanceof Es9Error && error.code === 'failed')) this.close();
-      throw error;
-    } finally {
-      this.#body = this.#request = this.#wake = undefined;
+  post(path: string, body: JsonBody, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
+    if (this.#post) {
+      return Promise.reject(new XsIpaError('usage', 'post() while another function is under way'));
     }
+    return new Promise((resolve, reject) => {
+      const reader = new JsonReader([...HEADER_FIELDS, ...fields], this.#out);
+      const post = new Post(path, body.rewind(), reader, sink, this.#piece, (error) => {
+        this.#post = undefined;
+        if (error !== undefined && !(error instanceof Es9Error && error.code === 'failed')) this.close();
+        if (error === undefined) resolve();
+        else reject(error);
+      });
+      this.#post = post;
+      void this.begin(post);
+    });
   }
 
   /** Idempotent; a function under way fails with `closed`. */
@@ -114,134 +107,203 @@ export class JsonClient {
     const client = this.#client;
     this.#client = undefined;
     client?.close();
-    if (client && this.#body && !this.#over) this.#end(new XsIpaError('closed', 'the connection was closed'));
+    this.#post?.onDone(new XsIpaError('closed', 'the connection was closed'));
   }
 
-  async #exchange(path: string, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
-    const reader = new JsonReader([...HEADER_FIELDS, ...fields], this.#out);
-    const piece = this.#piece;
-    this.#begin(path);
-    for (;;) {
-      if (this.#available > 0) {
-        const count = Math.min(this.#available, piece.length);
-        const got = this.#request?.read(count < piece.length ? piece.subarray(0, count) : piece) ?? 0;
-        this.#available -= got;
-        if (got > 0 && this.#status === 200) {
-          reader.feed(got < piece.length ? piece.subarray(0, got) : piece);
-          for (let found = reader.next(); found !== Json.nothing; found = reader.next()) {
-            const pause = this.#found(found, reader, sink);
-            if (pause) await pause;
-          }
-        }
-      } else if (this.#over) break;
-      else await this.#event();
-    }
-    if (this.#error) throw this.#error;
-    this.#check(reader);
-  }
-
-  #event(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  #begin(path: string): void {
+  /** From an empty stack: the way down to the socket is long (docs/design.md §4). */
+  private async begin(post: Post): Promise<void> {
+    await undefined;
+    if (this.#post !== post) return;
     const { http, userAgent, adminProtocol, contentType } = this.#options;
-    this.#available = this.#status = 0;
-    this.#over = false;
-    this.#error = this.#retryAfter = undefined;
-    this.#header.fill('');
-    this.#client ??= this.#connect(http);
-    const headers = new Map<string, string>();
-    headers.set('user-agent', userAgent ?? 'gsma-rsp-ipad');
-    headers.set('x-admin-protocol', adminProtocol ?? 'gsma/rsp/v2.2.2');
-    headers.set('content-type', contentType ?? 'application/json');
-    headers.set('content-length', String(this.#body?.length ?? 0));
-    this.#request = this.#client.request({
-      method: 'POST',
-      path,
-      headers,
-      onHeaders: (status, received) => {
-        this.#status = status;
-        this.#retryAfter = received.get('retry-after');
-      },
-      onWritable: (count) => this.#write(count),
-      onReadable: (count) => {
-        this.#available = count;
-        this.#wake?.();
-      },
-      onDone: (error) => this.#end(error),
-    });
+    try {
+      this.#client ??= this.connect(http);
+      post.headers.set('user-agent', userAgent ?? 'gsma-rsp-ipad');
+      post.headers.set('x-admin-protocol', adminProtocol ?? 'gsma/rsp/v2.2.2');
+      post.headers.set('content-type', contentType ?? 'application/json');
+      post.host = http.host;
+      post.request = this.#client.request(post);
+    } catch (error) {
+      post.onDone(error);
+    }
   }
 
-  #connect(http: JsonClientOptions['http']): HttpClient {
-    const client = new http.io({
-      ...http,
-      onClose: () => this.#lost(client),
-      onError: () => this.#lost(client),
-    });
+  private connect(http: JsonClientOptions['http']): HttpClient {
+    const lost = () => {
+      client.close();
+      if (this.#client === client) this.#client = undefined;
+    };
+    const client = new http.io({ ...http, onClose: lost, onError: lost });
     return client;
   }
+}
 
-  #lost(client: HttpClient): void {
-    client.close();
-    if (this.#client === client) this.#client = undefined;
+/**
+ * One function under way. It is the exchange's callbacks itself, and no async function: either costs memory on a device
+ * while it lives.
+ */
+class Post implements HttpRequestOptions {
+  readonly method = 'POST';
+  readonly path: string;
+  readonly headers = new Map<string, string>();
+  request: HttpRequest | undefined;
+  host = '';
+
+  readonly #body: JsonBody;
+  readonly #reader: JsonReader;
+  readonly #sink: JsonSink;
+  readonly #piece: Uint8Array;
+  #settle: ((error?: unknown) => void) | undefined;
+  /** Bytes of the answer that can be read. */
+  #available = 0;
+  /** The exchange is over; the sink may not be. */
+  #over = false;
+  #status = 0;
+  #retryAfter: string | undefined;
+  #scheduled = false;
+  /** functionExecutionStatus, subjectCode, reasonCode, message. */
+  #header: string[] | undefined;
+  #text: Uint8Array | undefined;
+  #textLength = 0;
+
+  constructor(
+    path: string,
+    body: JsonBody,
+    reader: JsonReader,
+    sink: JsonSink,
+    piece: Uint8Array,
+    settle: (error?: unknown) => void,
+  ) {
+    this.path = path;
+    this.#body = body;
+    this.#reader = reader;
+    this.#sink = sink;
+    this.#piece = piece;
+    this.#settle = settle;
+    this.headers.set('content-length', String(body.length));
   }
 
-  #end(error: unknown): void {
-    this.#over = true;
-    this.#error = error;
-    this.#wake?.();
+  onHeaders(status: number, received: ReadonlyMap<string, string>): void {
+    this.#status = status;
+    this.#retryAfter = received.get('retry-after');
   }
 
-  #write(count: number): void {
+  onWritable(count: number): void {
     // A server that has answered already reads no more; and the buffer may hold a piece of its answer.
     if (this.#status !== 0) return;
     const piece = this.#piece;
     for (let room = count; room > 0; ) {
       const into = room < piece.length ? piece.subarray(0, room) : piece;
-      const length = this.#body?.read(into) ?? 0;
+      const length = this.#body.read(into);
       if (length === 0) return;
-      room = this.#request?.write(length < into.length ? into.subarray(0, length) : into) ?? 0;
+      room = this.request?.write(length < into.length ? into.subarray(0, length) : into) ?? 0;
     }
   }
 
-  #found(found: Json, reader: JsonReader, sink: JsonSink): void | Promise<void> {
-    const field = reader.field - HEADER_FIELDS.length;
-    if (found === Json.close) sink.close?.();
-    else if (field < 0) this.#headerFound(found, reader);
-    else if (found === Json.begin) sink.begin?.(field);
-    else if (found === Json.data && reader.data) return sink.data(field, reader.data);
-    else if (found === Json.end) sink.end?.(field);
+  onReadable(count: number): void {
+    this.#available = count;
+    this.schedule();
   }
 
-  #headerFound(found: Json, reader: JsonReader): void {
+  onDone(error?: unknown): void {
+    this.#over = true;
+    if (error) this.end(error);
+    else this.schedule();
+  }
+
+  /** Something new is there; it is looked at from an empty stack. */
+  private schedule(): void {
+    if (!this.#scheduled) this.wait(Promise.resolve());
+  }
+
+  /** Goes on when the promise is settled: the sink has taken what it was given. */
+  private wait(pause: Promise<void>): void {
+    this.#scheduled = true;
+    pause.then(
+      () => this.goOn(),
+      (error) => this.end(error),
+    );
+  }
+
+  private goOn(): void {
+    this.#scheduled = false;
+    if (!this.#settle) return;
+    try {
+      this.pump();
+    } catch (error) {
+      this.end(error);
+    }
+  }
+
+  private pump(): void {
+    const reader = this.#reader;
+    const piece = this.#piece;
+    for (;;) {
+      for (let found = reader.next(); found !== Json.nothing; found = reader.next()) {
+        const pause = this.found(found);
+        if (!pause) continue;
+        this.wait(pause);
+        return;
+      }
+      if (this.#available === 0) break;
+      const count = Math.min(this.#available, piece.length);
+      const got = this.request?.read(count < piece.length ? piece.subarray(0, count) : piece) ?? 0;
+      if (got === 0) break;
+      this.#available -= got;
+      if (this.#status === 200) reader.feed(got < piece.length ? piece.subarray(0, got) : piece);
+    }
+    if (this.#over) {
+      this.check();
+      this.end(undefined);
+    }
+  }
+
+  private end(error: unknown): void {
+    const settle = this.#settle;
+    this.#settle = undefined;
+    this.#available = 0;
+    settle?.(error);
+  }
+
+  private found(found: Json): void | Promise<void> {
+    const { field, data } = this.#reader;
+    const index = field - HEADER_FIELDS.length;
+    if (found === Json.close) this.#sink.close?.();
+    else if (index < 0) this.headerFound(found, field, data);
+    else if (found === Json.begin) this.#sink.begin?.(index);
+    else if (found === Json.data && data) return this.#sink.data(index, data);
+    else if (found === Json.end) this.#sink.end?.(index);
+  }
+
+  private headerFound(found: Json, field: number, data: Uint8Array | undefined): void {
+    this.#text ??= new Uint8Array(TEXT_LIMIT);
+    const text = this.#text;
     if (found === Json.begin) this.#textLength = 0;
-    else if (found === Json.end) this.#header[reader.field] = utf8(this.#text.subarray(0, this.#textLength));
-    else if (reader.data) {
-      for (const byte of reader.data)
-        if (this.#textLength < TEXT_LIMIT) this.#text[this.#textLength++] = byte;
+    else if (found === Json.end) {
+      this.#header ??= ['', '', '', ''];
+      this.#header[field] = utf8(text.subarray(0, this.#textLength));
+    } else if (data) {
+      for (let i = 0; i < data.length && this.#textLength < TEXT_LIMIT; i++)
+        text[this.#textLength++] = data[i];
     }
   }
 
-  #check(reader: JsonReader): void {
+  private check(): void {
     const status = this.#status;
-    const { host } = this.#options.http;
+    const { host } = this;
     if (status === 204) return;
     if (status !== 200) {
       const seconds = Number(this.#retryAfter);
       const retryAfter = this.#retryAfter !== undefined && seconds >= 0 ? seconds : undefined;
       throw new Es9Error('httpStatus', `${host} answered with HTTP status ${status}`, { status, retryAfter });
     }
-    if (reader.consumed === 0) return;
-    reader.finish();
-    const [execution, subjectCode, reasonCode, message] = this.#header;
+    if (this.#reader.consumed === 0) return;
+    this.#reader.finish();
+    const [execution, subjectCode, reasonCode, message] = this.#header ?? [''];
     // Executed-Success and Executed-WithWarning.
     if (execution.slice(0, 8) === 'Executed') return;
-    const reason = `${subjectCode} ${reasonCode} ${message}`;
     if (execution === '')
       throw new Es9Error('noStatus', `the answer of ${host} has no functionExecutionStatus`, { status });
+    const reason = `${subjectCode} ${reasonCode} ${message}`;
     throw new Es9Error('failed', `${host} says ${execution}: ${reason}`, { status, subjectCode, reasonCode });
   }
 }

@@ -37,27 +37,27 @@ export class JsonBody {
 
   /** A string member. */
   text(name: string, value: string): this {
-    return this.#add(`${this.#begin(name)}"${escaped(value)}"`);
+    return this.add(`${this.begin(name)}"${escaped(value)}"`);
   }
 
   /** A string member of hexadecimal digits in upper case: a transactionId. */
   hex(name: string, value: Uint8Array): this {
     let text = '';
     for (let i = 0; i < value.length; i++) text += HEX[value[i] >> 4] + HEX[value[i] & 15];
-    return this.#add(`${this.#begin(name)}"${text}"`);
+    return this.add(`${this.begin(name)}"${text}"`);
   }
 
   /** A string member of base64. @param value lent until the body was read */
   bytes(name: string, value: Uint8Array): this {
-    this.#add(`${this.#begin(name)}"`);
+    this.add(`${this.begin(name)}"`);
     this.#parts.push(value);
     this.length += base64Length(value.length);
-    return this.#add('"');
+    return this.add('"');
   }
 
   /** A number or truth value. */
   value(name: string, value: number | boolean): this {
-    return this.#add(`${this.#begin(name)}${value}`);
+    return this.add(`${this.begin(name)}${value}`);
   }
 
   /** Writes the next characters into `into`. @returns how many; 0 at the end */
@@ -85,11 +85,11 @@ export class JsonBody {
     return to;
   }
 
-  #begin(name: string): string {
+  private begin(name: string): string {
     return `${this.#parts.length === 0 ? '{' : ','}"${name}":`;
   }
 
-  #add(part: string): this {
+  private add(part: string): this {
     // The brace in front of the first member is counted already.
     this.length += this.#parts.length === 0 ? part.length - 1 : part.length;
     this.#parts.push(part);

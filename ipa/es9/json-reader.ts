@@ -148,7 +148,7 @@ export class JsonReader {
 
   /** The source has no more. @throws JsonError `truncated` */
   finish(): void {
-    if (!this.complete) this.#fail('truncated', 'the text was cut off');
+    if (!this.complete) this.fail('truncated', 'the text was cut off');
   }
 
   next(): Json {
@@ -159,101 +159,101 @@ export class JsonReader {
     const start = this.#at;
     let found: Json = Json.nothing;
     while (found === Json.nothing && this.#at < piece.length) {
-      found = this.#state === STRING ? this.#string(piece) : this.#byte(piece[this.#at++]);
+      found = this.#state === STRING ? this.string(piece) : this.byte(piece[this.#at++]);
     }
     this.consumed += this.#at - start;
     if (found === Json.nothing) {
       // What was decoded of a value that goes on in the next piece.
-      if (this.#fill > 0) return this.#give();
+      if (this.#fill > 0) return this.give();
       // The piece belongs to whoever fed it; holding on to it would keep its memory.
       this.#piece = undefined;
     }
     return found;
   }
 
-  #give(): Json {
+  private give(): Json {
     this.data = this.#out.subarray(0, this.#fill);
     return Json.data;
   }
 
   // Structure -------------------------------------------------------------------------------------------------------
 
-  #byte(byte: number): Json {
+  private byte(byte: number): Json {
     switch (this.#state) {
       case NAME:
-        this.#nameByte(byte);
+        this.nameByte(byte);
         return Json.nothing;
       case TOKEN:
-        return this.#token(byte);
+        return this.token(byte);
       default:
         if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) return Json.nothing;
     }
     switch (this.#state) {
       case VALUE:
       case FIRST_VALUE:
-        return this.#value(byte);
+        return this.value(byte);
       case FIRST_NAME:
-        if (byte === 0x7d) return this.#close(false);
-        this.#beginName(byte);
+        if (byte === 0x7d) return this.close(false);
+        this.beginName(byte);
         return Json.nothing;
       case NEXT_NAME:
-        this.#beginName(byte);
+        this.beginName(byte);
         return Json.nothing;
       case COLON:
-        if (byte !== 0x3a) this.#fail('badJson', 'a name without a colon');
+        if (byte !== 0x3a) this.fail('badJson', 'a name without a colon');
         this.#state = VALUE;
         return Json.nothing;
       case AFTER: {
         const inArray = (this.#arrays & 1) === 1;
         if (byte === 0x2c) this.#state = inArray ? VALUE : NEXT_NAME;
-        else if (byte === (inArray ? 0x5d : 0x7d)) return this.#close(inArray);
-        else this.#fail('badJson', 'no comma between two values');
+        else if (byte === (inArray ? 0x5d : 0x7d)) return this.close(inArray);
+        else this.fail('badJson', 'no comma between two values');
         return Json.nothing;
       }
       case OVER:
-        return this.#fail('badJson', 'something behind the object');
+        return this.fail('badJson', 'something behind the object');
       default:
-        return this.#fail('badJson', 'read on after an error');
+        return this.fail('badJson', 'read on after an error');
     }
   }
 
-  #value(byte: number): Json {
-    if (this.#depth === 0 && byte !== 0x7b) this.#fail('badJson', 'something else than an object');
+  private value(byte: number): Json {
+    if (this.#depth === 0 && byte !== 0x7b) this.fail('badJson', 'something else than an object');
     if (byte === 0x7b || byte === 0x5b) {
-      this.#open(byte === 0x5b);
+      this.open(byte === 0x5b);
       return Json.nothing;
     }
-    if (byte === 0x5d && this.#state === FIRST_VALUE) return this.#close(true);
+    if (byte === 0x5d && this.#state === FIRST_VALUE) return this.close(true);
     this.#count = 0;
-    this.#wanted = this.#wantedHere();
+    this.#wanted = this.wantedHere();
     if (byte === QUOTE) {
       this.#state = STRING;
       this.#escape = PLAIN;
       this.#high = this.#bits = this.#quarter = this.#padding = 0;
       this.#isBytes = this.#wanted >= 0 && this.#fields[this.#wanted].kind === 'base64';
-      return this.#begin();
+      return this.begin();
     }
     this.#state = TOKEN;
     this.#given = false;
-    return this.#token(byte);
+    return this.token(byte);
   }
 
-  #begin(): Json {
+  private begin(): Json {
     if (this.#wanted < 0) return Json.nothing;
     this.#begun = true;
     this.field = this.#wanted;
     return Json.begin;
   }
 
-  #open(isArray: boolean): void {
-    if (this.#depth === JSON_DEPTH) this.#fail('tooDeep', 'nested too deeply');
+  private open(isArray: boolean): void {
+    if (this.#depth === JSON_DEPTH) this.fail('tooDeep', 'nested too deeply');
     this.#depth++;
     this.#arrays = (this.#arrays << 1) | (isArray ? 1 : 0);
     this.#state = isArray ? FIRST_VALUE : FIRST_NAME;
     if (!isArray) this.#fits[this.#level++] = this.#fit;
   }
 
-  #close(isArray: boolean): Json {
+  private close(isArray: boolean): Json {
     this.#depth--;
     this.#arrays >>= 1;
     this.#state = this.#depth === 0 ? OVER : AFTER;
@@ -262,20 +262,20 @@ export class JsonReader {
     return this.#fit !== 0 && this.#depth > 0 ? Json.close : Json.nothing;
   }
 
-  #beginName(byte: number): void {
-    if (byte !== QUOTE) this.#fail('badJson', 'a member without a name');
+  private beginName(byte: number): void {
+    if (byte !== QUOTE) this.fail('badJson', 'a member without a name');
     this.#state = NAME;
     this.#escape = PLAIN;
     this.#count = this.#high = 0;
   }
 
-  #nameByte(byte: number): void {
+  private nameByte(byte: number): void {
     if (byte === QUOTE && this.#escape === PLAIN) {
-      this.#fit = this.#fitting();
+      this.#fit = this.fitting();
       this.#state = COLON;
       return;
     }
-    const code = this.#unescape(byte);
+    const code = this.unescape(byte);
     if (code < 0) return;
     // Names of ours are ASCII: one with anything else is none of them.
     if (this.#count < NAME_LIMIT) this.#name[this.#count] = code < 0x80 ? code : 0;
@@ -283,25 +283,25 @@ export class JsonReader {
   }
 
   /** Of the members that fit the objects around, those that the name just read fits as well. */
-  #fitting(): number {
+  private fitting(): number {
     const around = this.#fits[this.#level - 1];
     let fit = 0;
     for (let i = 0; i < this.#fields.length; i++) {
       if ((around & (1 << i)) === 0) continue;
       const name = this.#fields[i].path[this.#level - 1];
-      if (name !== undefined && this.#isName(name)) fit |= 1 << i;
+      if (name !== undefined && this.isName(name)) fit |= 1 << i;
     }
     return fit;
   }
 
-  #isName(name: string): boolean {
+  private isName(name: string): boolean {
     if (name.length !== this.#count) return false;
     for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) !== this.#name[i]) return false;
     return true;
   }
 
   /** The member whose path ends here. */
-  #wantedHere(): number {
+  private wantedHere(): number {
     if (this.#fit === 0) return -1;
     for (let i = 0; i < this.#fields.length; i++) {
       if ((this.#fit & (1 << i)) !== 0 && this.#fields[i].path.length === this.#level) return i;
@@ -312,56 +312,56 @@ export class JsonReader {
   // Numbers, true, false, null --------------------------------------------------------------------------------------
 
   /** A value without quotes; it ends where something else begins. */
-  #token(byte: number): Json {
+  private token(byte: number): Json {
     const isLetter = byte >= 0x61 && byte <= 0x7a;
     const isNumeric =
       (byte >= 0x30 && byte <= 0x39) || byte === 0x2d || byte === 0x2b || byte === 0x2e || byte === 0x45;
     if (isLetter || isNumeric) {
-      if (this.#count === TOKEN_LIMIT) this.#fail('badJson', 'an endless number');
+      if (this.#count === TOKEN_LIMIT) this.fail('badJson', 'an endless number');
       this.#name[this.#count++] = byte;
       return Json.nothing;
     }
-    const isNull = this.#isName('null');
-    if (!isNull && !this.#isName('true') && !this.#isName('false') && !this.#isNumber()) {
-      this.#fail('badJson', 'a value that is none');
+    const isNull = this.isName('null');
+    if (!isNull && !this.isName('true') && !this.isName('false') && !this.isNumber()) {
+      this.fail('badJson', 'a value that is none');
     }
     const isPresent = this.#wanted >= 0 && !isNull;
     // The byte that ended it is looked at again: first come begin, data and end of the value.
     this.#at--;
-    if (isPresent && !this.#begun) return this.#begin();
+    if (isPresent && !this.#begun) return this.begin();
     if (isPresent && !this.#given) {
       this.#given = true;
       this.data = this.#name.subarray(0, this.#count);
       return Json.data;
     }
     this.#state = AFTER;
-    return this.#end();
+    return this.end();
   }
 
   /** `-? digits [. digits] [e ± digits]` */
-  #isNumber(): boolean {
+  private isNumber(): boolean {
     const text = this.#name;
     const count = this.#count;
     let at = count > 0 && text[0] === 0x2d ? 1 : 0;
     const whole = at;
-    at = this.#digits(at);
+    at = this.digits(at);
     if (at === whole || (text[whole] === 0x30 && at > whole + 1)) return false;
     if (at < count && text[at] === 0x2e) {
       const fraction = at + 1;
-      at = this.#digits(fraction);
+      at = this.digits(fraction);
       if (at === fraction) return false;
     }
     if (at < count && (text[at] | 0x20) === 0x65) {
       at++;
       if (at < count && (text[at] === 0x2b || text[at] === 0x2d)) at++;
       const exponent = at;
-      at = this.#digits(exponent);
+      at = this.digits(exponent);
       if (at === exponent) return false;
     }
     return at === count;
   }
 
-  #digits(from: number): number {
+  private digits(from: number): number {
     let at = from;
     while (at < this.#count && this.#name[at] >= 0x30 && this.#name[at] <= 0x39) at++;
     return at;
@@ -369,32 +369,32 @@ export class JsonReader {
 
   // Strings ---------------------------------------------------------------------------------------------------------
 
-  #string(piece: Uint8Array): Json {
+  private string(piece: Uint8Array): Json {
     const limit = this.#out.length - MOST_AT_ONCE;
     while (this.#at < piece.length) {
-      if (this.#fill > limit) return this.#give();
-      if (this.#escape === PLAIN) this.#run(piece, limit);
+      if (this.#fill > limit) return this.give();
+      if (this.#escape === PLAIN) this.run(piece, limit);
       if (this.#at === piece.length) break;
-      if (this.#fill > limit) return this.#give();
+      if (this.#fill > limit) return this.give();
       const byte = piece[this.#at];
       if (byte === QUOTE && this.#escape === PLAIN) {
-        if (this.#fill === 0) this.#finishString();
-        if (this.#fill > 0) return this.#give();
+        if (this.#fill === 0) this.finishString();
+        if (this.#fill > 0) return this.give();
         this.#at++;
         this.#state = AFTER;
-        return this.#end();
+        return this.end();
       }
       this.#at++;
-      const code = this.#unescape(byte);
+      const code = this.unescape(byte);
       if (code < 0 || this.#wanted < 0) continue;
-      if (this.#isBytes) this.#decode(code);
-      else this.#utf8(code);
+      if (this.#isBytes) this.decode(code);
+      else this.utf8(code);
     }
     return Json.nothing;
   }
 
   /** What needs no thought, which is nearly all: strings nobody wants, and base64. Stops at anything else. */
-  #run(piece: Uint8Array, limit: number): void {
+  private run(piece: Uint8Array, limit: number): void {
     const length = piece.length;
     let at = this.#at;
     if (this.#wanted < 0) {
@@ -419,7 +419,7 @@ export class JsonReader {
     this.#at = at;
   }
 
-  #end(): Json {
+  private end(): Json {
     const isWanted = this.#begun;
     this.#begun = false;
     this.#wanted = -1;
@@ -427,14 +427,14 @@ export class JsonReader {
   }
 
   /** @returns the byte or, of an escape that is complete, its code; -1 within an escape */
-  #unescape(byte: number): number {
+  private unescape(byte: number): number {
     this.#isUnit = false;
     if (this.#escape === PLAIN) {
       if (byte === BACKSLASH) {
         this.#escape = ESCAPE;
         return -1;
       }
-      if (byte < 0x20) this.#fail('badJson', 'a control character in a string');
+      if (byte < 0x20) this.fail('badJson', 'a control character in a string');
       return byte;
     }
     if (this.#escape === ESCAPE) {
@@ -444,10 +444,10 @@ export class JsonReader {
         return -1;
       }
       this.#escape = PLAIN;
-      return this.#simpleEscape(byte);
+      return this.simpleEscape(byte);
     }
     const digit = hexDigit(byte);
-    if (digit < 0) this.#fail('badJson', 'a \\u without four digits');
+    if (digit < 0) this.fail('badJson', 'a \\u without four digits');
     this.#code = this.#code * 16 + digit;
     if (++this.#escape < UNICODE + 4) return -1;
     this.#escape = PLAIN;
@@ -455,7 +455,7 @@ export class JsonReader {
     return this.#code;
   }
 
-  #simpleEscape(byte: number): number {
+  private simpleEscape(byte: number): number {
     switch (byte) {
       case QUOTE:
       case BACKSLASH:
@@ -472,26 +472,26 @@ export class JsonReader {
       case 0x74:
         return 9;
       default:
-        return this.#fail('badJson', 'an escape that is none');
+        return this.fail('badJson', 'an escape that is none');
     }
   }
 
   /** A byte of the text passes as it is, a \u escape becomes UTF-8; half of a pair alone becomes U+FFFD. */
-  #utf8(code: number): void {
+  private utf8(code: number): void {
     const isLow = this.#isUnit && code >= 0xdc00 && code < 0xe000;
     const high = this.#high;
     this.#high = 0;
     if (isLow) {
-      this.#point(high > 0 ? 0x10000 + ((high & 0x3ff) << 10) + (code & 0x3ff) : REPLACEMENT);
+      this.point(high > 0 ? 0x10000 + ((high & 0x3ff) << 10) + (code & 0x3ff) : REPLACEMENT);
       return;
     }
-    if (high > 0) this.#point(REPLACEMENT);
+    if (high > 0) this.point(REPLACEMENT);
     if (!this.#isUnit) this.#out[this.#fill++] = code;
     else if (code >= 0xd800 && code < 0xdc00) this.#high = code;
-    else this.#point(code);
+    else this.point(code);
   }
 
-  #point(point: number): void {
+  private point(point: number): void {
     const out = this.#out;
     if (point < 0x80) {
       out[this.#fill++] = point;
@@ -509,40 +509,40 @@ export class JsonReader {
     out[this.#fill++] = 0x80 | (point & 63);
   }
 
-  #decode(code: number): void {
+  private decode(code: number): void {
     const value = sextet(code);
     if (value < 0) {
-      this.#notBase64(code);
+      this.notBase64(code);
       return;
     }
-    if (this.#padding > 0) this.#fail('badBase64', 'more after the padding');
+    if (this.#padding > 0) this.fail('badBase64', 'more after the padding');
     this.#bits = ((this.#bits & 0xff) << 6) | value;
     this.#quarter = (this.#quarter + 1) & 3;
     if (this.#quarter !== 1)
       this.#out[this.#fill++] = this.#bits >> (this.#quarter === 0 ? 0 : 8 - 2 * this.#quarter);
   }
 
-  #notBase64(code: number): void {
+  private notBase64(code: number): void {
     // Lines of base64, as MIME has them, are harmless.
     if (code === 0x0a || code === 0x0d || code === 0x20) return;
-    if (code !== 0x3d) this.#fail('badBase64', `character ${code} in base64`);
+    if (code !== 0x3d) this.fail('badBase64', `character ${code} in base64`);
     this.#padding++;
     if (this.#quarter < 2 || this.#quarter + this.#padding > 4)
-      this.#fail('badBase64', 'padding out of place');
+      this.fail('badBase64', 'padding out of place');
   }
 
-  #finishString(): void {
-    if (this.#isBytes && this.#quarter === 1) this.#fail('badBase64', 'base64 that is cut off');
+  private finishString(): void {
+    if (this.#isBytes && this.#quarter === 1) this.fail('badBase64', 'base64 that is cut off');
     if (this.#isBytes && this.#padding > 0 && this.#quarter + this.#padding !== 4) {
-      this.#fail('badBase64', 'padding that is cut off');
+      this.fail('badBase64', 'padding that is cut off');
     }
     if (this.#high > 0 && !this.#isBytes && this.#wanted >= 0) {
       this.#high = 0;
-      this.#point(REPLACEMENT);
+      this.point(REPLACEMENT);
     }
   }
 
-  #fail(code: JsonErrorCode, message: string): never {
+  private fail(code: JsonErrorCode, message: string): never {
     this.#state = BROKEN;
     this.#piece = undefined;
     throw new JsonError(code, `JSON: ${message}`, this.consumed);

@@ -29,7 +29,16 @@ export class HttpClass implements HttpClient {
   }
 
   request(options: HttpRequestOptions): HttpRequest {
-    const request = this.#client.request(options);
+    // The SDK calls them as methods of its own request.
+    const request = this.#client.request({
+      method: options.method,
+      path: options.path,
+      headers: options.headers,
+      onHeaders: (status, headers) => options.onHeaders?.(status, headers),
+      onReadable: (count) => options.onReadable?.(count),
+      onWritable: (count) => options.onWritable?.(count),
+      onDone: (error) => options.onDone?.(error),
+    });
     return {
       read: (into) => request.read(into) ?? 0,
       write: (piece) => request.write(piece),

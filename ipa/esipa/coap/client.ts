@@ -44,6 +44,16 @@ export function defaultCoapTimes(): CoapTimes {
   return { acknowledge: 2_000, randomFactor: 1.5, retransmit: 4, response: 30_000 };
 }
 
+/** Whom a client tells; one object, as closures cost memory. */
+export interface CoapHandler {
+  /** A response with the token of the open request; `reader` is valid until the next datagram. */
+  onResponse(reader: CoapReader): void;
+  /** The open request will get none. */
+  onFailure(error: CoapError): void;
+  /** The socket is gone; only close() may follow. */
+  onLost(reason?: unknown): void;
+}
+
 export interface CoapClientOptions {
   udp: UdpConfiguration;
   /** Numeric. */
@@ -53,12 +63,7 @@ export interface CoapClientOptions {
   /** Uniform in [0, 1). */
   random: () => number;
   times?: CoapTimes;
-  /** A response with the token of the open request; `reader` is valid until the next datagram. */
-  onResponse: (reader: CoapReader) => void;
-  /** The open request will get none. */
-  onFailure: (error: CoapError) => void;
-  /** The socket is gone; only close() may follow. */
-  onError?: (reason?: unknown) => void;
+  handler: CoapHandler;
 }
 
 /** Critical options of a response that are understood. */
@@ -108,10 +113,8 @@ export class CoapClient {
     const { io, ...rest } = udp;
     this.#socket = new io({
       ...rest,
-      onReadable: () => this.#readable(),
-      onError: (reason) => {
-        if (!this.#closed) options.onError?.(reason);
-      },
+      onReadable: () => this.readable(),
+      onError: (reason) => this.lost(reason),
     });
   }
 
@@ -140,7 +143,7 @@ export class CoapClient {
     this.#acknowledged = false;
     this.#sent = 0;
     this.#timeout = acknowledge * (1 + (randomFactor - 1) * random());
-    this.#again();
+    this.again();
   }
 
   /** Forgets the open request. */
@@ -166,108 +169,113 @@ export class CoapClient {
 
   // Out -------------------------------------------------------------------------------------------------------------
 
-  #again(): void {
+  private again(): void {
     const { timer } = this.#options;
     if (this.#sent > this.#times.retransmit) {
-      this.#fail('noAnswer', `no answer to ${this.#sent} datagrams`);
+      this.fail('noAnswer', `no answer to ${this.#sent} datagrams`);
       return;
     }
     this.#sent++;
-    this.#deadline = timer.set(() => this.#again(), this.#timeout);
+    this.#deadline = timer.set(() => this.again(), this.#timeout);
     this.#timeout *= 2;
-    this.#send(this.#writer.bytes);
+    this.send(this.#writer.bytes);
   }
 
-  #send(datagram: Uint8Array): void {
+  private send(datagram: Uint8Array): void {
     const { address, port } = this.#options;
     this.datagrams++;
     this.#socket.write(datagram, address, port);
   }
 
-  #sendEmpty(type: number, id: number): void {
+  private lost(reason: unknown): void {
+    if (!this.#closed) this.#options.handler.onLost(reason);
+  }
+
+  private sendEmpty(type: number, id: number): void {
     const empty = this.#empty;
     empty[0] = 0x40 | (type << 4);
     empty[1] = CoapCode.empty;
     empty[2] = id >> 8;
     empty[3] = id;
-    this.#send(empty);
+    this.send(empty);
   }
 
   // In --------------------------------------------------------------------------------------------------------------
 
-  #readable(): void {
+  private readable(): void {
     const { address, port } = this.#options;
-    for (let datagram = this.#read(); datagram; datagram = this.#read()) {
+    for (let datagram = this.read(); datagram; datagram = this.read()) {
       if (datagram.address !== address || datagram.port !== port) continue;
       this.heard++;
-      this.#take(new Uint8Array(datagram));
+      this.take(new Uint8Array(datagram));
     }
   }
 
-  #read(): ReturnType<UdpSocket['read']> {
+  private read(): ReturnType<UdpSocket['read']> {
     return this.#closed ? undefined : this.#socket.read();
   }
 
-  #take(datagram: Uint8Array): void {
+  private take(datagram: Uint8Array): void {
     const reader = this.#reader;
     const isGood = reader.parse(datagram);
     const { type, code, id } = reader;
     const isConfirmable = type === CoapType.confirmable;
     if (!isGood) {
       // A message that cannot be read is refused (RFC 7252 §4.2), if its header can.
-      if (isConfirmable && datagram.length >= 4 && datagram[0] >> 6 === 1)
-        this.#sendEmpty(CoapType.reset, id);
+      if (isConfirmable && datagram.length >= 4 && datagram[0] >> 6 === 1) this.sendEmpty(CoapType.reset, id);
     } else if (type === CoapType.reset) {
-      if (id === this.#id) this.#fail('reset', 'the server does not take part in the exchange');
+      if (id === this.#id) this.fail('reset', 'the server does not take part in the exchange');
     } else if (code === CoapCode.empty) {
-      if (isConfirmable) this.#sendEmpty(CoapType.reset, id);
-      else if (type === CoapType.acknowledgement && id === this.#id) this.#wait();
+      if (isConfirmable) this.sendEmpty(CoapType.reset, id);
+      else if (type === CoapType.acknowledgement && id === this.#id) this.wait();
     } else if (code < CoapCode.created) {
       // Nobody asks us anything.
-      if (isConfirmable) this.#sendEmpty(CoapType.reset, id);
-    } else this.#response();
+      if (isConfirmable) this.sendEmpty(CoapType.reset, id);
+    } else this.response();
   }
 
-  #response(): void {
+  private response(): void {
     const { type, id } = this.#reader;
     const isOurs = this.#id !== NOTHING_SENT && this.#reader.hasToken(this.#token);
     if (type === CoapType.acknowledgement) {
-      if (isOurs && id === this.#id) this.#done();
+      if (isOurs && id === this.#id) this.done();
       return;
     }
     // A duplicate: the blocks of a transfer have one token, so that it would be taken for the next one.
     const isKnown = this.#answered.includes(id);
     if (type === CoapType.confirmable) {
-      this.#sendEmpty(isKnown || isOurs ? CoapType.acknowledgement : CoapType.reset, id);
+      this.sendEmpty(isKnown || isOurs ? CoapType.acknowledgement : CoapType.reset, id);
     }
     if (isKnown || !isOurs) return;
     this.#answered[this.#answeredAt] = id;
     this.#answeredAt = (this.#answeredAt + 1) % REMEMBERED;
-    this.#done();
+    this.done();
   }
 
   /** The server has the request, and needs time for its response. */
-  #wait(): void {
+  private wait(): void {
     if (this.#acknowledged) return;
     const { timer } = this.#options;
     this.#acknowledged = true;
     timer.clear(this.#deadline);
     this.#deadline = timer.set(
-      () => this.#fail('noAnswer', 'the request was acknowledged, but no response came'),
+      () => this.fail('noAnswer', 'the request was acknowledged, but no response came'),
       this.#times.response,
     );
   }
 
-  #done(): void {
+  private done(): void {
     this.cancel();
     const option = this.#reader.unknownCritical(UNDERSTOOD);
     if (option > 0)
-      this.#options.onFailure(new CoapError('protocol', `a response with the critical option ${option}`));
-    else this.#options.onResponse(this.#reader);
+      this.#options.handler.onFailure(
+        new CoapError('protocol', `a response with the critical option ${option}`),
+      );
+    else this.#options.handler.onResponse(this.#reader);
   }
 
-  #fail(code: ConstructorParameters<typeof CoapError>[0], message: string): void {
+  private fail(code: ConstructorParameters<typeof CoapError>[0], message: string): void {
     this.cancel();
-    this.#options.onFailure(new CoapError(code, message));
+    this.#options.handler.onFailure(new CoapError(code, message));
   }
 }

@@ -17,7 +17,7 @@ import {
   type LinkTimes,
 } from '../link.js';
 import { CoapClient, type CoapError, type CoapTimes } from './client.js';
-import { CoapTransfer } from './transfer.js';
+import { type CoapOwner, CoapTransfer } from './transfer.js';
 
 export interface CoapLinkOptions {
   eimId: string;
@@ -64,7 +64,7 @@ const PATH = ['gsma', 'rsp2', 'asn1'] as const;
  * ESipa over CoAP (esipa.md §9): a POST for each message, block by block, the answer in its response. There is no connection:
  * it is connected while it has a socket and the eIM's address. The eIM cannot reach it unasked; it is polled.
  */
-export class CoapLink implements EsipaLink {
+export class CoapLink implements EsipaLink, CoapOwner {
   readonly eimId: string;
   onInjection: (() => void) | undefined;
 
@@ -96,8 +96,7 @@ export class CoapLink implements EsipaLink {
       path,
       szx: Math.max(0, Math.min(6, 27 - Math.clz32(blockSize))),
       tag: Math.floor(random() * 0x10000),
-      onBlock: (payload, more, total) => this.#block(payload, more, total),
-      onFailure: (error) => this.#failed(error),
+      owner: this,
     });
   }
 
@@ -111,7 +110,7 @@ export class CoapLink implements EsipaLink {
     if (this.#client || this.#resolver) return;
     this.#options.timer.clear(this.#pause);
     this.#pause = undefined;
-    this.#connect();
+    this.connect();
   }
 
   suspend(): void {
@@ -119,7 +118,7 @@ export class CoapLink implements EsipaLink {
     this.#options.timer.clear(this.#pause);
     this.#pause = undefined;
     this.#failures = 0;
-    if (this.#client || this.#resolver) this.#lose('the network is gone');
+    if (this.#client || this.#resolver) this.lose('the network is gone');
   }
 
   close(): void {
@@ -128,22 +127,22 @@ export class CoapLink implements EsipaLink {
     this.#active = false;
     this.#options.timer.clear(this.#pause);
     this.#options.timer.clear(this.#patience);
-    this.#disconnect();
+    this.disconnect();
     const error = new LinkError('closed', 'the link was closed');
     for (const job of this.#jobs.splice(0)) job.reject(error);
-    this.#tell('closed');
+    this.tell('closed');
   }
 
   exchange(request: Uint8Array, accept: Accept): Promise<Uint8Array> {
-    return this.#submit(request, accept, undefined);
+    return this.submit(request, accept, undefined);
   }
 
-  async download(request: Uint8Array, into: AnswerSink): Promise<void> {
-    await this.#submit(request, undefined, into);
+  download(request: Uint8Array, into: AnswerSink): Promise<void> {
+    return this.submit(request, undefined, into) as Promise<unknown> as Promise<void>;
   }
 
-  async send(message: Uint8Array): Promise<void> {
-    await this.#submit(new Uint8Array(message), undefined, undefined);
+  send(message: Uint8Array): Promise<void> {
+    return this.submit(new Uint8Array(message), undefined, undefined) as Promise<unknown> as Promise<void>;
   }
 
   takeInjection(): Uint8Array | undefined {
@@ -152,11 +151,11 @@ export class CoapLink implements EsipaLink {
 
   // Reaching the eIM ------------------------------------------------------------------------------------------------
 
-  #connect(): void {
+  private connect(): void {
     const { host, dns } = this.#options;
-    this.#tell('connecting');
+    this.tell('connecting');
     if (this.#address !== undefined || !dns) {
-      this.#open(this.#address ?? host);
+      this.open(this.#address ?? host);
       return;
     }
     const { io, ...rest } = dns;
@@ -168,15 +167,15 @@ export class CoapLink implements EsipaLink {
         if (this.#resolver !== resolver) return;
         this.#resolver = undefined;
         this.#address = address;
-        this.#open(address);
+        this.open(address);
       },
       onError: () => {
-        if (this.#resolver === resolver) this.#lose(`the name ${host} could not be resolved`);
+        if (this.#resolver === resolver) this.lose(`the name ${host} could not be resolved`);
       },
     });
   }
 
-  #open(address: string): void {
+  private open(address: string): void {
     const { udp, port = PORT, timer, random, coapTimes } = this.#options;
     try {
       this.#client = new CoapClient({
@@ -186,20 +185,18 @@ export class CoapLink implements EsipaLink {
         timer,
         random,
         times: coapTimes,
-        onResponse: (reader) => this.#transfer.onResponse(reader),
-        onFailure: (error) => this.#transfer.onFailure(error),
-        onError: (reason) => this.#lose(reason instanceof Error ? reason.message : 'the socket is gone'),
+        handler: this.#transfer,
       });
     } catch (error) {
-      this.#lose(error instanceof Error ? error.message : 'no socket');
+      this.lose(error instanceof Error ? error.message : 'no socket');
       return;
     }
     this.#failures = 0;
-    this.#tell('connected');
-    this.#next();
+    this.tell('connected');
+    this.next();
   }
 
-  #disconnect(): void {
+  private disconnect(): void {
     this.#resolver?.close?.();
     this.#transfer.cancel();
     this.#client?.close();
@@ -207,13 +204,13 @@ export class CoapLink implements EsipaLink {
     this.#running = false;
   }
 
-  #lose(detail: string): void {
-    this.#disconnect();
-    this.#tell('lost', detail);
+  private lose(detail: string): void {
+    this.disconnect();
+    this.tell('lost', detail);
     const [job] = this.#jobs;
     if (job?.begun)
-      this.#end()?.reject(new LinkError('noAnswer', 'the network went in the middle of a long answer'));
-    this.#wait();
+      this.end()?.reject(new LinkError('noAnswer', 'the network went in the middle of a long answer'));
+    this.wait();
     if (!this.#active || this.#pause !== undefined) return;
     const { timer, random } = this.#options;
     const { backOff, backOffLimit } = this.#times;
@@ -223,7 +220,7 @@ export class CoapLink implements EsipaLink {
     this.#pause = timer.set(
       () => {
         this.#pause = undefined;
-        if (this.#active && !this.#client) this.#connect();
+        if (this.#active && !this.#client) this.connect();
       },
       pause * (0.5 + random() / 2),
     );
@@ -231,7 +228,7 @@ export class CoapLink implements EsipaLink {
 
   // One exchange after the other ------------------------------------------------------------------------------------
 
-  #submit(
+  private submit(
     request: Uint8Array,
     accept: Accept | undefined,
     into: AnswerSink | undefined,
@@ -239,22 +236,22 @@ export class CoapLink implements EsipaLink {
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
     return new Promise((resolve, reject) => {
       this.#jobs.push({ request, accept, into, begun: false, attempts: 0, heard: 0, resolve, reject });
-      if (this.#jobs.length === 1) void this.#soon();
+      if (this.#jobs.length === 1) void this.soon();
     });
   }
 
   /** From an empty stack: the way down to the socket is long. */
-  async #soon(): Promise<void> {
+  private async soon(): Promise<void> {
     await undefined;
-    this.#next();
+    this.next();
   }
 
-  #next(): void {
+  private next(): void {
     const [job] = this.#jobs;
     if (this.#running || !job) return;
     const client = this.#client;
     if (!client) {
-      this.#wait();
+      this.wait();
       return;
     }
     this.#options.timer.clear(this.#patience);
@@ -264,42 +261,43 @@ export class CoapLink implements EsipaLink {
     const { request } = job;
     job.attempts++;
     job.heard = client.heard;
-    this.#observe('up', request);
+    this.observe('up', request);
     try {
       this.#transfer.start(client, request);
     } catch (error) {
       // A platform that breaks its promises: whoever waits is told.
-      this.#end()?.reject(error);
+      this.end()?.reject(error);
     }
   }
 
   /** An exchange waits for the network no longer than it would for its answers. */
-  #wait(): void {
+  private wait(): void {
     if (this.#jobs.length === 0 || this.#patience !== undefined) return;
     const { answer, attempts } = this.#times;
     this.#patience = this.#options.timer.set(() => {
       this.#patience = undefined;
-      this.#end()?.reject(new LinkError('noAnswer', `no way to ${this.eimId} in time`));
-      this.#wait();
+      this.end()?.reject(new LinkError('noAnswer', `no way to ${this.eimId} in time`));
+      this.wait();
     }, answer * attempts);
   }
 
-  #end(): Job | undefined {
+  private end(): Job | undefined {
     const job = this.#jobs.shift();
     this.#running = false;
     this.#transfer.cancel();
     this.#client?.release();
-    if (this.#jobs.length > 0) void this.#soon();
+    if (this.#jobs.length > 0) void this.soon();
     return job;
   }
 
   // Answers ---------------------------------------------------------------------------------------------------------
 
-  #block(payload: Uint8Array, more: boolean, total: number | undefined): void {
+  /** Of the transfer. */
+  onBlock(payload: Uint8Array, more: boolean, total: number | undefined): void {
     const [job] = this.#jobs;
     if (!job) return;
     if (job.into) {
-      void this.#pour(job, job.into, payload, more, total);
+      this.pour(job, job.into, payload, more, total);
       return;
     }
     try {
@@ -307,88 +305,97 @@ export class CoapLink implements EsipaLink {
     } catch (error) {
       if (!(error instanceof TlvError)) throw error;
       const detail = `the answer of ${this.eimId} has more than ${this.#answer.length} bytes`;
-      this.#drop(0, `tooLong${total === undefined ? '' : ` (${total} bytes)`}`);
-      this.#end()?.reject(new LinkError('tooLong', detail));
+      this.drop(0, `tooLong${total === undefined ? '' : ` (${total} bytes)`}`);
+      this.end()?.reject(new LinkError('tooLong', detail));
       return;
     }
     if (more) this.#transfer.next();
-    else this.#take(job);
+    else this.take(job);
   }
 
-  #take(job: Job): void {
+  private take(job: Job): void {
     const message = this.#answer.bytes;
     const tag = firstTag(message);
-    if (message.length > 0) this.#observe('down', message);
+    if (message.length > 0) this.observe('down', message);
     if (!job.accept) {
       // The response says that the message arrived; a body has nothing more to say.
-      this.#end()?.resolve(message);
+      this.end()?.resolve(message);
     } else if (tag === firstTag(job.request) && job.accept(message)) {
-      this.#end()?.resolve(message);
+      this.end()?.resolve(message);
     } else {
-      this.#drop(tag, tag === firstTag(job.request) ? 'notMatching' : 'notAwaited');
-      this.#end()?.reject(new LinkError('noAnswer', `${this.eimId} answered something else`));
+      this.drop(tag, tag === firstTag(job.request) ? 'notMatching' : 'notAwaited');
+      this.end()?.reject(new LinkError('noAnswer', `${this.eimId} answered something else`));
     }
   }
 
   /** Hands a block on, and asks for the next one when it was taken. */
-  async #pour(
+  private pour(
     job: Job,
     into: AnswerSink,
     payload: Uint8Array,
     more: boolean,
     total: number | undefined,
-  ): Promise<void> {
+  ): void {
     const tag = firstTag(job.request);
-    try {
-      if (!job.begun) {
-        if (firstTag(payload) !== tag) {
-          this.#drop(firstTag(payload), 'notAwaited');
-          throw new LinkError('noAnswer', `${this.eimId} answered something else`);
-        }
-        this.#options.observe?.({
-          event: 'esipa',
-          direction: 'down',
-          eimId: this.eimId,
-          tag,
-          message: payload,
-          byteLength: total,
-        });
-        job.begun = true;
+    if (!job.begun) {
+      if (firstTag(payload) !== tag) {
+        this.drop(firstTag(payload), 'notAwaited');
+        this.end()?.reject(new LinkError('noAnswer', `${this.eimId} answered something else`));
+        return;
       }
-      const isWanted = await into.take(payload);
-      if (this.#jobs[0] !== job) return;
-      if (isWanted && more) this.#transfer.next();
-      else this.#end()?.resolve(this.#answer.bytes);
-    } catch (error) {
-      if (this.#jobs[0] === job) this.#end()?.reject(error);
+      job.begun = true;
+      const { eimId } = this;
+      const message = payload;
+      this.#options.observe?.({ event: 'esipa', direction: 'down', eimId, tag, message, byteLength: total });
     }
+    // No async function: it would cost memory while the eUICC works.
+    into.take(payload).then(
+      (isWanted) => this.taken(job, isWanted && more),
+      (error) => this.refuse(job, error),
+    );
   }
 
-  #failed(error: CoapError): void {
+  private taken(job: Job, goOn: boolean): void {
+    if (this.#jobs[0] !== job) return;
+    if (goOn) this.#transfer.next();
+    else this.end()?.resolve(this.#answer.bytes);
+  }
+
+  private refuse(job: Job, error: unknown): void {
+    if (this.#jobs[0] === job) this.end()?.reject(error);
+  }
+
+  /** Of the transfer. */
+  onFailure(error: CoapError): void {
     const [job] = this.#jobs;
     const isReachable = job && this.#client && this.#client.heard > job.heard;
     // Bad radio. A server that was not heard at all is left in peace: a later poll will find it or not.
     if (error.code === 'noAnswer' && isReachable && !job.begun && job.attempts < this.#times.attempts) {
       this.#running = false;
-      this.#next();
+      this.next();
       return;
     }
     const code = error.code === 'refused' ? 'refused' : 'noAnswer';
-    this.#end()?.reject(new LinkError(code, `${this.eimId}: ${error.message}`));
+    this.end()?.reject(new LinkError(code, `${this.eimId}: ${error.message}`));
   }
 
   // Observers -------------------------------------------------------------------------------------------------------
 
-  #observe(direction: 'up' | 'down', message: Uint8Array): void {
+  private observe(direction: 'up' | 'down', message: Uint8Array): void {
     const { eimId } = this;
     this.#options.observe?.({ event: 'esipa', direction, eimId, tag: firstTag(message), message });
   }
 
-  #tell(state: 'connecting' | 'connected' | 'lost' | 'closed', detail?: string): void {
+  private tell(state: 'connecting' | 'connected' | 'lost' | 'closed', detail?: string): void {
     this.#options.observe?.({ event: 'link', eimId: this.eimId, state, detail });
   }
 
-  #drop(tag: number, reason: string): void {
+  /** Of the transfer. */
+  onLost(reason?: unknown): void {
+    this.lose(reason instanceof Error ? reason.message : 'the socket is gone');
+  }
+
+  private drop(tag: number, reason: string): void {
     this.#dropped++;
     this.#options.observe?.({ event: 'dropped', eimId: this.eimId, tag, reason, count: this.#dropped });
   }

@@ -83,18 +83,17 @@ export class CoapReader {
     this.fault = '';
     this.payloadStart = bytes.length;
     this.id = this.type = this.code = this.tokenLength = 0;
-    if (bytes.length < 4) return this.#refuse('shorter than a header');
-    if (bytes[0] >> 6 !== 1) return this.#refuse('another version than 1');
+    if (bytes.length < 4) return this.refuse('shorter than a header');
+    if (bytes[0] >> 6 !== 1) return this.refuse('another version than 1');
     this.type = (bytes[0] >> 4) & 3;
     this.code = bytes[1];
     this.id = (bytes[2] << 8) | bytes[3];
     this.tokenLength = bytes[0] & 15;
-    if (this.tokenLength > 8) return this.#refuse('a token of more than 8 bytes');
-    if (bytes.length < 4 + this.tokenLength) return this.#refuse('cut off in its token');
-    if (this.code === CoapCode.empty && bytes.length > 4)
-      return this.#refuse('an empty message with content');
+    if (this.tokenLength > 8) return this.refuse('a token of more than 8 bytes');
+    if (bytes.length < 4 + this.tokenLength) return this.refuse('cut off in its token');
+    if (this.code === CoapCode.empty && bytes.length > 4) return this.refuse('an empty message with content');
     const kind = this.code >> 5;
-    if (kind === 1 || kind > 5) return this.#refuse('a reserved code');
+    if (kind === 1 || kind > 5) return this.refuse('a reserved code');
     this.rewind();
     while (this.nextOption());
     return this.fault === '';
@@ -128,21 +127,21 @@ export class CoapReader {
     if (at >= bytes.length) return false;
     const head = bytes[at++];
     if (head === 0xff) {
-      if (at === bytes.length) return this.#refuse('a marker without a payload');
+      if (at === bytes.length) return this.refuse('a marker without a payload');
       this.payloadStart = at;
       this.#at = bytes.length;
       return false;
     }
     const deltaBytes = extraBytes(head >> 4);
     const lengthBytes = extraBytes(head & 15);
-    if (deltaBytes < 0 || lengthBytes < 0) return this.#refuse('a reserved option header');
-    if (at + deltaBytes + lengthBytes > bytes.length) return this.#refuse('cut off in an option');
+    if (deltaBytes < 0 || lengthBytes < 0) return this.refuse('a reserved option header');
+    if (at + deltaBytes + lengthBytes > bytes.length) return this.refuse('cut off in an option');
     this.option += extended(bytes, at, head >> 4);
     at += deltaBytes;
     const length = extended(bytes, at, head & 15);
     at += lengthBytes;
-    if (at + length > bytes.length) return this.#refuse('cut off in an option');
-    if (this.option > 0xffff) return this.#refuse('an option number beyond 65535');
+    if (at + length > bytes.length) return this.refuse('cut off in an option');
+    if (this.option > 0xffff) return this.refuse('an option number beyond 65535');
     this.valueStart = at;
     this.#at = this.valueEnd = at + length;
     return true;
@@ -175,7 +174,7 @@ export class CoapReader {
     return 0;
   }
 
-  #refuse(fault: string): false {
+  private refuse(fault: string): false {
     this.fault = fault;
     this.#at = this.bytes.length;
     return false;
@@ -201,12 +200,12 @@ export class CoapWriter {
     this.#bytes = bytes;
     this.length = this.#option = 0;
     const tokenLength = token ? token.length : 0;
-    this.#room(4 + tokenLength);
-    this.#byte(0x40 | (type << 4) | tokenLength);
-    this.#byte(code);
-    this.#byte(id >> 8);
-    this.#byte(id);
-    if (token) this.#copy(token);
+    this.room(4 + tokenLength);
+    this.byte(0x40 | (type << 4) | tokenLength);
+    this.byte(code);
+    this.byte(id >> 8);
+    this.byte(id);
+    if (token) this.copy(token);
     return this;
   }
 
@@ -216,12 +215,12 @@ export class CoapWriter {
     const { length } = value;
     if (delta < 0) throw new XsIpaError('usage', `option ${number} behind ${this.#option}`);
     this.#option = number;
-    this.#room(5 + length);
-    this.#byte((nibble(delta) << 4) | nibble(length));
-    this.#extended(delta);
-    this.#extended(length);
-    if (typeof value === 'string') for (let i = 0; i < length; i++) this.#byte(value.charCodeAt(i));
-    else this.#copy(value);
+    this.room(5 + length);
+    this.byte((nibble(delta) << 4) | nibble(length));
+    this.extended(delta);
+    this.extended(length);
+    if (typeof value === 'string') for (let i = 0; i < length; i++) this.byte(value.charCodeAt(i));
+    else this.copy(value);
     return this;
   }
 
@@ -237,29 +236,29 @@ export class CoapWriter {
   /** The payload, last of all; nothing where it is empty. */
   payload(bytes: Uint8Array): this {
     if (bytes.length === 0) return this;
-    this.#room(1 + bytes.length);
-    this.#byte(0xff);
-    this.#copy(bytes);
+    this.room(1 + bytes.length);
+    this.byte(0xff);
+    this.copy(bytes);
     return this;
   }
 
-  #extended(value: number): void {
+  private extended(value: number): void {
     if (value >= 269) {
-      this.#byte((value - 269) >> 8);
-      this.#byte(value - 269);
-    } else if (value >= 13) this.#byte(value - 13);
+      this.byte((value - 269) >> 8);
+      this.byte(value - 269);
+    } else if (value >= 13) this.byte(value - 13);
   }
 
-  #byte(value: number): void {
+  private byte(value: number): void {
     this.#bytes[this.length++] = value;
   }
 
-  #copy(bytes: Uint8Array): void {
+  private copy(bytes: Uint8Array): void {
     this.#bytes.set(bytes, this.length);
     this.length += bytes.length;
   }
 
-  #room(count: number): void {
+  private room(count: number): void {
     if (this.length + count > this.#bytes.length) {
       throw new XsIpaError('usage', `a datagram of more than ${this.#bytes.length} bytes`);
     }

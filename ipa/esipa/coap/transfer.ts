@@ -1,4 +1,4 @@
-import { type CoapClient, CoapError } from './client.js';
+import { type CoapClient, CoapError, type CoapHandler } from './client.js';
 import {
   blockSize,
   blockValue,
@@ -9,6 +9,19 @@ import {
   codeText,
 } from './message.js';
 
+/** Whom a transfer tells. */
+export interface CoapOwner {
+  /**
+   * A piece of the response's payload, in order, empty perhaps; valid until next(), which asks for the one behind it where
+   * there is `more`. @param total bytes of the whole, where the server says so
+   */
+  onBlock(payload: Uint8Array, more: boolean, total: number | undefined): void;
+  /** The transfer is over without a response of class 2. */
+  onFailure(error: CoapError): void;
+  /** The socket is gone. */
+  onLost(reason?: unknown): void;
+}
+
 export interface CoapTransferOptions {
   /** Segments of the path. */
   path: readonly string[];
@@ -16,13 +29,7 @@ export interface CoapTransferOptions {
   szx: number;
   /** First Request-Tag; it only has to differ from those just used. */
   tag: number;
-  /**
-   * A piece of the response's payload, in order, empty perhaps; valid until next(), which asks for the one behind it where
-   * there is `more`. @param total bytes of the whole, where the server says so
-   */
-  onBlock: (payload: Uint8Array, more: boolean, total: number | undefined) => void;
-  /** The transfer is over without a response of class 2. */
-  onFailure: (error: CoapError) => void;
+  owner: CoapOwner;
 }
 
 const LARGEST = 6;
@@ -46,7 +53,7 @@ const WAITING = 3;
  * One POST of any length with a response of any length, block by block (RFC 7959), a block in each direction at a time:
  * Block1 with early negotiation and 4.13, Block2, Size1, Size2, Request-Tag and Echo (RFC 9175).
  */
-export class CoapTransfer {
+export class CoapTransfer implements CoapHandler {
   readonly #options: CoapTransferOptions;
   #client: CoapClient | undefined;
   #state = IDLE;
@@ -83,21 +90,21 @@ export class CoapTransfer {
     this.#patience = PATIENCE;
     this.#etagLength = -1;
     this.#echo = undefined;
-    this.#begin();
+    this.begin();
   }
 
   /** Asks for the block behind the one that was handed on. */
   next(): void {
     if (this.#state !== WAITING) return;
     this.#state = RECEIVING;
-    this.#fetch();
+    this.fetch();
   }
 
-  #fetch(): void {
-    const writer = this.#prepare(0);
+  private fetch(): void {
+    const writer = this.prepare(0);
     const number = this.#received / blockSize(this.#answerSzx);
     writer.addUint(CoapOption.block2, blockValue(number, false, this.#answerSzx));
-    this.#send(writer);
+    this.send(writer);
   }
 
   /** Idempotent; no callback runs for it afterwards. */
@@ -110,40 +117,45 @@ export class CoapTransfer {
 
   /** The client's onResponse. */
   onResponse(reader: CoapReader): void {
-    if (this.#state === SENDING) this.#sent(reader);
-    else if (this.#state === RECEIVING) this.#receive(reader);
+    if (this.#state === SENDING) this.sent(reader);
+    else if (this.#state === RECEIVING) this.receive(reader);
   }
 
   /** The client's onFailure. */
   onFailure(error: CoapError): void {
     if (this.#state === IDLE) return;
     // The server keeps what it has of a transfer for minutes (EXCHANGE_LIFETIME): bad radio is no reason to lose it.
-    if (error.code === 'noAnswer' && this.#isInTheMiddle && this.#patience-- > 0) {
-      if (this.#state === SENDING) this.#upload();
-      else this.#fetch();
+    if (error.code === 'noAnswer' && this.isInTheMiddle && this.#patience-- > 0) {
+      if (this.#state === SENDING) this.upload();
+      else this.fetch();
       return;
     }
     this.cancel();
-    this.#options.onFailure(error);
+    this.#options.owner.onFailure(error);
+  }
+
+  /** The client's onLost. */
+  onLost(reason?: unknown): void {
+    this.#options.owner.onLost(reason);
   }
 
   /** Nothing is carried out twice when the block at hand arrives twice. */
-  get #isInTheMiddle(): boolean {
+  private get isInTheMiddle(): boolean {
     if (this.#state === RECEIVING) return true;
     return this.#offset > 0 && this.#end < (this.#request?.length ?? 0);
   }
 
   // The request -----------------------------------------------------------------------------------------------------
 
-  #begin(): void {
+  private begin(): void {
     this.#offset = 0;
     this.#client?.newToken();
     // Blocks of an attempt that was given up must not be mixed with these (RFC 9175 §3.3).
     this.#tag = (this.#tag + 1) & 0xffff;
-    this.#upload();
+    this.upload();
   }
 
-  #upload(): void {
+  private upload(): void {
     const request = this.#request;
     if (!request) return;
     this.#state = SENDING;
@@ -151,7 +163,7 @@ export class CoapTransfer {
     const { length } = request;
     this.#end = this.#inBlocks ? Math.min(length, this.#offset + size) : length;
     const isLast = this.#end === length;
-    const writer = this.#prepare(this.#end - this.#offset);
+    const writer = this.prepare(this.#end - this.#offset);
     const { szx } = this.#options;
     // Blocks of the answer shall not be larger than ours.
     if (isLast && szx < LARGEST) writer.addUint(CoapOption.block2, blockValue(0, false, szx));
@@ -159,65 +171,64 @@ export class CoapTransfer {
       writer.addUint(CoapOption.block1, blockValue(this.#offset / size, !isLast, this.#szx));
       if (this.#offset === 0) writer.addUint(CoapOption.size1, length);
     }
-    this.#send(writer, request.subarray(this.#offset, this.#end));
+    this.send(writer, request.subarray(this.#offset, this.#end));
   }
 
-  #sent(reader: CoapReader): void {
+  private sent(reader: CoapReader): void {
     const { code } = reader;
     const block = reader.uintOf(CoapOption.block1);
     const szx = block & 7;
-    if (code === CoapCode.unauthorized && reader.find(CoapOption.echo)) this.#repeatWithEcho(reader);
+    if (code === CoapCode.unauthorized && reader.find(CoapOption.echo)) this.repeatWithEcho(reader);
     else if (code === CoapCode.tooLarge && block >= 0 && szx < (this.#inBlocks ? this.#szx : LARGEST + 1)) {
       this.#szx = Math.min(szx, this.#szx);
       this.#inBlocks = true;
-      this.#restart('the server wants ever smaller blocks');
-    } else if (code === CoapCode.incomplete && this.#inBlocks)
-      this.#restart('the server keeps losing blocks');
-    else if (code >= CoapCode.badRequest) this.#refused(reader);
-    else if (code === CoapCode.continue) this.#continue(block, szx);
-    else if (this.#end < (this.#request?.length ?? 0)) this.#fail('the server answered half a request');
+      this.restart('the server wants ever smaller blocks');
+    } else if (code === CoapCode.incomplete && this.#inBlocks) this.restart('the server keeps losing blocks');
+    else if (code >= CoapCode.badRequest) this.refused(reader);
+    else if (code === CoapCode.continue) this.continue(block, szx);
+    else if (this.#end < (this.#request?.length ?? 0)) this.fail('the server answered half a request');
     else {
       this.#request = undefined;
-      this.#receive(reader);
+      this.receive(reader);
     }
   }
 
-  #continue(block: number, szx: number): void {
+  private continue(block: number, szx: number): void {
     const size = blockSize(this.#szx);
     const isNext = this.#inBlocks && block >= 0 && block >> 4 === this.#offset / size;
     if (!isNext || szx > this.#szx || this.#end === this.#request?.length) {
-      this.#fail('the server asks for a block that was not offered');
+      this.fail('the server asks for a block that was not offered');
       return;
     }
     // What was acknowledged counts whole, even where further blocks shall be smaller (RFC 7959 §2.3).
     this.#offset = this.#end;
     this.#patience = PATIENCE;
     this.#szx = szx;
-    this.#upload();
+    this.upload();
   }
 
-  #restart(reason: string): void {
-    if (++this.#restarts > RESTARTS) this.#fail(reason);
-    else this.#begin();
+  private restart(reason: string): void {
+    if (++this.#restarts > RESTARTS) this.fail(reason);
+    else this.begin();
   }
 
   /** The server wants to know that this is no replay (RFC 9175 §2.3). */
-  #repeatWithEcho(reader: CoapReader): void {
+  private repeatWithEcho(reader: CoapReader): void {
     const value = reader.bytes.slice(reader.valueStart, reader.valueEnd);
-    if (value.length === 0 || value.length > ECHO_LIMIT) this.#fail('an Echo option of a wrong length');
-    else if (++this.#restarts > RESTARTS) this.#fail('the server is not content with its Echo');
+    if (value.length === 0 || value.length > ECHO_LIMIT) this.fail('an Echo option of a wrong length');
+    else if (++this.#restarts > RESTARTS) this.fail('the server is not content with its Echo');
     else {
       this.#echo = value;
-      this.#upload();
+      this.upload();
     }
   }
 
   // The response ----------------------------------------------------------------------------------------------------
 
-  #receive(reader: CoapReader): void {
-    const fault = reader.code >= CoapCode.badRequest ? '' : this.#faultOf(reader);
-    if (reader.code >= CoapCode.badRequest) this.#refused(reader);
-    else if (fault !== '') this.#fail(fault);
+  private receive(reader: CoapReader): void {
+    const fault = reader.code >= CoapCode.badRequest ? '' : this.faultOf(reader);
+    if (reader.code >= CoapCode.badRequest) this.refused(reader);
+    else if (fault !== '') this.fail(fault);
     else {
       const { payload } = reader;
       const size2 = reader.uintOf(CoapOption.size2);
@@ -227,12 +238,12 @@ export class CoapTransfer {
       this.#received += payload.length;
       this.#patience = PATIENCE;
       this.#state = more ? WAITING : IDLE;
-      this.#options.onBlock(payload, more, size2 < 0 ? undefined : size2);
+      this.#options.owner.onBlock(payload, more, size2 < 0 ? undefined : size2);
     }
   }
 
   /** What is wrong with a block; empty where nothing is. */
-  #faultOf(reader: CoapReader): string {
+  private faultOf(reader: CoapReader): string {
     const has = reader.find(CoapOption.block2);
     const block = has ? reader.uint : 0;
     if (block < 0 || block > 0xffffff) return 'a Block2 of more than three bytes';
@@ -243,11 +254,11 @@ export class CoapTransfer {
       if ((block >> 4) * size !== this.#received) return 'a block out of turn';
       if ((block & 8) !== 0 ? length !== size : length > size) return 'a block of a wrong length';
     } else if (this.#received > 0) return 'a whole answer in the middle of another one';
-    return this.#isSame(reader) ? '' : 'the answer changed while it was fetched';
+    return this.isSame(reader) ? '' : 'the answer changed while it was fetched';
   }
 
   /** The ETag of all blocks is that of the first one (RFC 7959 §2.4). */
-  #isSame(reader: CoapReader): boolean {
+  private isSame(reader: CoapReader): boolean {
     const etag = this.#etag;
     const has = reader.find(CoapOption.etag);
     const length = has ? Math.min(ETAG_LIMIT, reader.valueEnd - reader.valueStart) : 0;
@@ -263,7 +274,7 @@ export class CoapTransfer {
 
   // Both ------------------------------------------------------------------------------------------------------------
 
-  #prepare(payload: number): CoapWriter {
+  private prepare(payload: number): CoapWriter {
     const { path } = this.#options;
     let capacity = OVERHEAD + payload + (this.#echo?.length ?? 0);
     for (const segment of path) capacity += segment.length + 3;
@@ -272,18 +283,18 @@ export class CoapTransfer {
     return writer;
   }
 
-  #send(writer: CoapWriter, payload?: Uint8Array): void {
+  private send(writer: CoapWriter, payload?: Uint8Array): void {
     if (this.#echo) writer.add(CoapOption.echo, this.#echo);
     if (this.#inBlocks) writer.addUint(CoapOption.requestTag, this.#tag);
     if (payload) writer.payload(payload);
     this.#client?.transmit();
   }
 
-  #refused(reader: CoapReader): void {
+  private refused(reader: CoapReader): void {
     this.onFailure(new CoapError('refused', `the server answered ${codeText(reader.code)}`));
   }
 
-  #fail(message: string): void {
+  private fail(message: string): void {
     this.onFailure(new CoapError('protocol', message));
   }
 }
