@@ -23,7 +23,7 @@ export interface Built {
 }
 
 /** What TLS needs (docs/firmware.md). */
-const TLS_CREATION = { static: 122_880, stack: 1_536 };
+const TLS_CREATION = { static: 122_880, stack: 1_024 };
 const PLATFORM = 'XS_IPA_PLATFORM';
 
 /** Boards there are, and the SDK's platform that each is built for. */

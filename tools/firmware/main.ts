@@ -5,7 +5,8 @@ import { Command, Option } from 'commander';
 import { type BuildOptions, boards, buildProgram, link } from './build.js';
 import { runEnable } from './enable.js';
 import { withPreload } from './preload.js';
-import { findSdk, SdkError } from './sdk.js';
+import { findSdk, findSources, runTool, SdkError } from './sdk.js';
+import { writeSdkConfig } from './types.js';
 
 /** This file is part of dist/firmware.js. */
 const root = join(fileURLToPath(import.meta.url), '..', '..');
@@ -76,6 +77,13 @@ program
   .action(() =>
     writeFileSync(join(root, 'manifest.json'), `${JSON.stringify(withPreload(root), null, 2)}\n`),
   );
+
+program
+  .command('types')
+  .description(
+    "checks the code on the SDK's modules against the SDK's own declarations; its tools need not be built",
+  )
+  .action(types);
 
 function mqttOption(): Option {
   return new Option('--mqtt <client>', "this project's MQTT client, or the SDK's")
@@ -170,6 +178,14 @@ async function lin(options: LinOptions): Promise<void> {
     }
   }
   process.exitCode = result.ok ? 0 : 1;
+}
+
+async function types(): Promise<void> {
+  const { path, version } = findSources(process.env);
+  const sdk = { path, version, environment: process.env };
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await runTool(sdk, process.execPath, [compiler, '--noEmit', '--project', writeSdkConfig(root, path)]);
+  say(`hal/xs and firmware agree with the declarations of SDK ${version}`);
 }
 
 function common({ tls, mqtt, verbose }: CommonOptions): BuildOptions {
