@@ -14,11 +14,13 @@ const FILES = [
   'test/ipa/es10/es10.test.ts',
   'test/ipa/es10/functions.test.ts',
   'test/ipa/es10/vectors.test.ts',
+  'test/ipa/es9/activation-code.test.ts',
   'test/ipa/esipa/dispatcher.test.ts',
   'test/ipa/esipa/vectors.test.ts',
   'test/hal/at-client.test.ts',
   'test/hal/at-parser.test.ts',
   'test/hal/modem.test.ts',
+  'test/hal/xs/http-parser.test.ts',
   'test/hal/uicc.test.ts',
 ];
 

@@ -32,7 +32,7 @@ function parse(
     while (at < end && parser.fault === '' && !parser.idle) {
       if (parser.body > 0) {
         const length = Math.min(parser.body, end - at);
-        body += bytes.toString('latin1', at, at + length);
+        body += bytes.subarray(at, at + length).toString('latin1');
         at += length;
         hear(parser.skip(length));
       } else {
