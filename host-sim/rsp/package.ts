@@ -1,4 +1,15 @@
-import { Asn1Error, concat, type Element, readElement, writeElement } from '../asn1/ber.js';
+import {
+  Asn1Error,
+  ConfigureIsdpRequest,
+  concat,
+  decode,
+  type Element,
+  encode,
+  OneTimeKey,
+  ReplaceSessionKeysRequest,
+  readElement,
+  writeElement,
+} from '../asn1/index.js';
 import type { SessionKeys } from './agreement.js';
 import { RspError } from './error.js';
 import { maxEncryptedBytes, maxMacOnlyBytes, SegmentProtector } from './scp03t.js';
@@ -18,9 +29,6 @@ export const profileElementsTag = 0xa3;
 /** Signed value of InitialiseSecureChannelRequest.remoteOpId. */
 export const installBoundProfilePackage = 1;
 
-/** ConfigureISDPRequest without proprietary data. */
-const emptyConfigureIsdp = Uint8Array.of(0xbf, 0x24, 0x00);
-
 /**
  * What smdpSign covers (crypto.md §3): the fields of BF23 in front of it, byte for byte, and the eUICC's one-time key,
  * which is not sent. The header of BF23 is not covered.
@@ -29,35 +37,24 @@ const emptyConfigureIsdp = Uint8Array.of(0xbf, 0x24, 0x00);
  * @param euiccOtpk uncompressed point
  */
 export function smdpSignInput(fields: readonly Uint8Array[], euiccOtpk: Uint8Array): Uint8Array {
-  return concat([...fields, writeElement(0x5f49, euiccOtpk)]);
+  return concat([...fields, OneTimeKey.write(euiccOtpk)]);
 }
 
 /** ReplaceSessionKeysRequest, whole TLV (SGP.22 §5.5.4). */
 export function replaceSessionKeysRequest(keys: SessionKeys): Uint8Array {
-  return writeElement(
-    0xbf26,
-    concat([
-      writeElement(0x80, keys.initialMacChainingValue),
-      writeElement(0x81, keys.sEnc),
-      writeElement(0x82, keys.sMac),
-    ]),
-  );
+  const { initialMacChainingValue, sEnc, sMac } = keys;
+  return encode(ReplaceSessionKeysRequest, { initialMacChainingValue, ppkEnc: sEnc, ppkCmac: sMac });
 }
 
 /** Reads {@link replaceSessionKeysRequest}. @throws RspError 'structure' */
 export function readReplaceSessionKeys(plain: Uint8Array): SessionKeys {
   try {
-    const request = readElement(plain);
-    const [initialMacChainingValue, sEnc, sMac] = [0x80, 0x81, 0x82].map(
-      (tag) => request.children.find((child) => child.tag === tag)?.content,
-    );
-    const whole = [initialMacChainingValue, sEnc, sMac].every((part) => part?.length === 16);
-    if (request.tag === 0xbf26 && initialMacChainingValue && sEnc && sMac && whole)
-      return { initialMacChainingValue, sEnc, sMac };
+    const { initialMacChainingValue, ppkEnc, ppkCmac } = decode(ReplaceSessionKeysRequest, plain);
+    return { initialMacChainingValue, sEnc: ppkEnc, sMac: ppkCmac };
   } catch (cause) {
     if (!(cause instanceof Asn1Error)) throw cause;
+    throw new RspError('structure', 'no ReplaceSessionKeysRequest', { cause });
   }
-  throw new RspError('structure', 'no ReplaceSessionKeysRequest');
 }
 
 export interface ProfileToBind {
@@ -81,7 +78,9 @@ export function bindProfile(parts: ProfileToBind): Uint8Array {
   const protector = new SegmentProtector(parts.sessionKeys);
   const body: Uint8Array[] = [parts.initialiseSecureChannel];
   const sequence = (tag: number, segments: Uint8Array[]) => body.push(writeElement(tag, concat(segments)));
-  sequence(configureIsdpTag, [protector.protect(0x87, parts.configureIsdp ?? emptyConfigureIsdp)]);
+  sequence(configureIsdpTag, [
+    protector.protect(0x87, parts.configureIsdp ?? encode(ConfigureIsdpRequest, {})),
+  ]);
   sequence(
     storeMetadataTag,
     cut(metadata, maxMacOnlyBytes).map((piece) => protector.protect(0x88, piece)),
