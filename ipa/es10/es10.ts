@@ -27,7 +27,7 @@ export interface AnswerReader<T> extends ByteSink {
  * `es10.run(read)` where the answer is small, `es10.stream(reader)` where it may be long. Both repeat the function once when
  * the card was reset or the ISD-R deselected meanwhile. call() and relay() never repeat anything.
  */
-export class Es10 {
+export class Es10 implements ByteSink {
   readonly uicc: Uicc;
   /** For callers to build their requests in. */
   readonly request = new Writer(32, 2048);
@@ -58,7 +58,7 @@ export class Es10 {
    * @throws Es10Error for a status word, IpaError `unexpectedAnswer`, TlvError, UiccError, and what `read` throws
    */
   run<T = Cursor>(read?: (answer: Cursor) => T, deadline: number = Deadline.ordinary): Promise<T> {
-    return this.send(this.request.bytes, this.#answer, deadline, read, undefined);
+    return this.send(this.request.bytes, this, deadline, read, undefined);
   }
 
   /** As run(), for an answer that is read as it comes. */
@@ -73,7 +73,7 @@ export class Es10 {
    * @throws Es10Error for a status word, IpaError `unexpectedAnswer`, TlvError, UiccError
    */
   call(request: Uint8Array = this.request.bytes, deadline: number = Deadline.ordinary): Promise<Cursor> {
-    return this.send(request, this.#answer, deadline, undefined, undefined, false);
+    return this.send(request, this, deadline, undefined, undefined, false);
   }
 
   /**
@@ -82,6 +82,12 @@ export class Es10 {
    */
   relay(request: Uint8Array, into: ByteSink, deadline: number = Deadline.ordinary): Promise<void> {
     return this.send(request, into, deadline, undefined, undefined, false);
+  }
+
+  /** Collects an answer; for run() and call(). */
+  write(bytes: Uint8Array): void {
+    if (this.#answer.length === 0) this.#answer.expect(announced(bytes));
+    this.#answer.write(bytes);
   }
 
   /** Gives back all memory; everything lent is gone with it. */
@@ -113,7 +119,7 @@ export class Es10 {
       }
     }
     if (reader) return reader.finish();
-    if (into !== this.#answer) return undefined as T;
+    if (into !== this) return undefined as T;
     const answer = this.collected(tagOf(request));
     return read ? read(answer) : (answer as T);
   }
@@ -164,4 +170,15 @@ export class Es10 {
 
 function tagOf(request: Uint8Array): number {
   return (request[0] << 8) | request[1];
+}
+
+/** Length of the element that begins with `bytes`; NaN where they do not tell. */
+function announced(bytes: Uint8Array): number {
+  let at = (bytes[0] & 0x1f) === 0x1f ? 2 : 1;
+  let length = bytes[at];
+  if (length >= 0x80) {
+    let more = length & 0x7f;
+    for (length = 0; more > 0; more--) length = length * 256 + bytes[++at];
+  }
+  return at + 1 + length;
 }

@@ -16,8 +16,9 @@ function readEid(answer: Cursor): Uint8Array {
 }
 
 /** GetEUICCInfo1, BF20: a cursor on BF20 {82 svn, A9 verification keys, AA signing keys}. */
-export function getEuiccInfo1(es10: Es10): Promise<Cursor> {
-  return empty(es10, Es10Tag.getEuiccInfo1);
+export function getEuiccInfo1<T = Cursor>(es10: Es10, read?: (answer: Cursor) => T): Promise<T> {
+  es10.request.clear().primitive(Es10Tag.getEuiccInfo1);
+  return es10.run(read);
 }
 
 /** GetEUICCInfo2, BF22: a cursor on BF22 {…} (es10.md §4.1). */
@@ -26,8 +27,12 @@ export function getEuiccInfo2(es10: Es10): Promise<Cursor> {
 }
 
 /** GetEuiccConfiguredAddresses, BF3C: a cursor on BF3C {[80 defaultDpAddress], 81 rootDsAddress}. */
-export function getEuiccConfiguredAddresses(es10: Es10): Promise<Cursor> {
-  return empty(es10, Es10Tag.getEuiccConfiguredAddresses);
+export function getEuiccConfiguredAddresses<T = Cursor>(
+  es10: Es10,
+  read?: (answer: Cursor) => T,
+): Promise<T> {
+  es10.request.clear().primitive(Es10Tag.getEuiccConfiguredAddresses);
+  return es10.run(read);
 }
 
 /** GetRAT, BF43: a cursor on BF43 {A0 {30 …}}. */
@@ -51,11 +56,15 @@ function readChallenge(answer: Cursor): Uint8Array {
  * GetCerts, BF56: a cursor on BF56 {A0 {A5 EUM, A6 eUICC}} or BF56 {81 error}: 1 invalidCiPKId, 127.
  * @param ciKeyId SubjectKeyIdentifier of the wanted CI, 20 bytes; the eUICC's first one where not given
  */
-export function getCerts(es10: Es10, ciKeyId?: Uint8Array): Promise<Cursor> {
+export function getCerts<T = Cursor>(
+  es10: Es10,
+  ciKeyId?: Uint8Array,
+  read?: (answer: Cursor) => T,
+): Promise<T> {
   es10.request.clear().begin(Es10Tag.getCerts);
   if (ciKeyId) es10.request.primitive(0x80, ciKeyId);
   es10.request.end();
-  return es10.run();
+  return es10.run(read);
 }
 
 /** What the IPA needs to know of EUICCInfo2. */

@@ -69,6 +69,7 @@ class ResultReader implements AnswerReader<number> {
       if (found === Found.header) {
         this.#fits = true;
         scratch.clear().header(tag, length);
+        scratch.expect(length);
       } else if (this.#fits && data) scratch.write(data);
     } catch (error) {
       if (!(error instanceof TlvError)) throw error;

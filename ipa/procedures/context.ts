@@ -115,6 +115,8 @@ export class IpaContext {
     for (;;) {
       this.goOn();
       const left = until - time.ticks;
+      // From here on an empty stack (docs/design.md §4).
+      await undefined;
       if (await wait(Math.max(0, Math.min(left, WAIT_SLICE)))) return true;
       if (left <= WAIT_SLICE) return false;
     }
@@ -146,6 +148,8 @@ export class IpaContext {
     const { openPause } = this.settings;
     for (let attempt = 1; ; attempt++) {
       this.goOn();
+      // From here on an empty stack (docs/design.md §4).
+      await undefined;
       try {
         await this.modem.uicc.open(ISD_R);
         return;

@@ -16,6 +16,7 @@ import {
   EsipaTag,
   type Incoming,
   PackageFault,
+  type Reply,
   writeDataError,
   writeFault,
 } from '../esipa/index.js';
@@ -34,10 +35,13 @@ const Wanted = {
   euiccInfo2: 16,
   rootSmdsAddress: 32,
   associationToken: 64,
-  eumCertificate: 128,
-  euiccCertificate: 256,
-  ipaCapabilities: 512,
-  deviceInfo: 1024,
+  /** Not an object: which chain the certificates are to come from. */
+  ciKeyId: 128,
+  eumCertificate: 256,
+  euiccCertificate: 512,
+  eimTransactionId: 1024,
+  ipaCapabilities: 2048,
+  deviceInfo: 4096,
 } as const;
 
 /** Tags of 5C; the last four are those of v1.0, which stand for the same objects (open-questions.md Q8). */
@@ -58,16 +62,21 @@ const WANTED_BY_TAG: { readonly [tag: number]: number } = {
   0xbf2b: Wanted.notifications | Wanted.packageResults,
 };
 
-/** IpaEuiccDataRequest in parts; views into the message. */
+/** IpaEuiccDataRequest in parts, and what has come of it so far; views into the message. */
 interface Request {
   wanted: number;
   ciKeyId: Uint8Array | undefined;
   notificationCriteria: Uint8Array | undefined;
   resultSeqNumber: number;
+  eimTransactionId: Uint8Array | undefined;
+  /** Read together with the default SM-DP+ address, and written later; a copy. */
+  rootSmdsAddress: Uint8Array | undefined;
+  /** The error to answer with instead. */
+  code: number;
 }
 
 /**
- * IpaEuiccDataRequest (esipa.md §3, procedures.md §11): collects what 5C asks for and answers.
+ * IpaEuiccDataRequest (esipa.md §3, procedures.md §11): collects what 5C asks for, object by object, and answers.
  * @param incoming of kind `dataRequest`
  */
 export async function answerDataRequest(
@@ -79,89 +88,110 @@ export async function answerDataRequest(
   await undefined;
   context.enter('executing');
   const delivery = context.delivery(session, incoming.eimTransactionId);
-  const request = readRequest(incoming.body!);
-  let code = 0;
+  const request = readRequest(incoming);
   try {
-    if (request) code = await collect(context, session, incoming, request);
+    if (request && context.capabilities.ecallSupported && (await isEmergencyProfileEnabled(context.es10)))
+      request.code = DataError.ecallActive;
+    beginAnswer(context, incoming.reply);
+    for (let object = 1; request?.code === 0 && object <= Wanted.deviceInfo; object *= 2)
+      if (request.wanted & object) copy(context.message, await give(context, session, request, object));
   } catch (error) {
     // What the eUICC cannot give, or does not fit into one message, must not leave the eIM without answer.
-    if (!isUnavailable(error)) throw error;
+    if (!request || !isUnavailable(error)) throw error;
     context.fail('IpaEuiccDataRequest', error);
-    code = DataError.undefinedError;
+    request.code = DataError.undefinedError;
   }
+  endAnswer(context, incoming, request?.code);
+  return answer(context, session, delivery, incoming.reply);
+}
+
+function beginAnswer({ message, eid }: IpaContext, reply: Reply): void {
+  beginReply(message, reply, eid);
+  message.begin(EsipaTag.ipaEuiccData).begin(0xa0);
+}
+
+/** @param code undefined for a request that cannot be read */
+function endAnswer(
+  context: IpaContext,
+  { reply, eimTransactionId }: Incoming,
+  code: number | undefined,
+): void {
   const { message, eid } = context;
-  const { reply } = incoming;
-  if (!request) writeFault(message, reply, eid, PackageFault.invalidPackageFormat, incoming.eimTransactionId);
-  else if (code !== 0) writeDataError(message, reply, eid, code, incoming.eimTransactionId);
+  if (code === undefined)
+    writeFault(message, reply, eid, PackageFault.invalidPackageFormat, eimTransactionId);
+  else if (code !== 0) writeDataError(message, reply, eid, code, eimTransactionId);
+  else message.end().end().end();
   context.es10.release();
   context.enter('delivering');
-  return answer(context, session, delivery, reply);
 }
 
-/** Writes the whole answer into context.message. @returns 0, or the code to answer with instead */
-async function collect(
+/** Writes one object into context.message, or sets request.code. @returns what is left to copy into it as it is */
+function give(
   context: IpaContext,
   session: EimSession,
-  incoming: Incoming,
   request: Request,
-): Promise<number> {
+  object: number,
+): Promise<unknown> | undefined {
   const { es10, message } = context;
-  const { wanted } = request;
-  if (context.capabilities.ecallSupported && (await isEmergencyProfileEnabled(es10)))
-    return DataError.ecallActive;
-  if (wanted === UNKNOWN_TAG) return DataError.incorrectTagList;
-  beginReply(message, incoming.reply, context.eid);
-  message.begin(EsipaTag.ipaEuiccData).begin(0xa0);
-
-  if (wanted & Wanted.notifications) await appendNotifications(es10, message, request.notificationCriteria);
-  let rootSmdsAddress: Uint8Array | undefined;
-  if (wanted & (Wanted.defaultSmdpAddress | Wanted.rootSmdsAddress))
-    rootSmdsAddress = copyAddresses(message, wanted, await getEuiccConfiguredAddresses(es10));
-  if (wanted & Wanted.packageResults) {
-    message.begin(0xa2);
-    if ((await appendResults(context, request.resultSeqNumber)) > 0)
-      throw new TlvError('overflow', 'a stored result does not fit into a message', 0);
-    message.end();
+  switch (object) {
+    case Wanted.notifications:
+      return appendNotifications(es10, message, request.notificationCriteria);
+    case Wanted.defaultSmdpAddress:
+      return getEuiccConfiguredAddresses(es10, (addresses) => copyAddresses(message, request, addresses));
+    case Wanted.rootSmdsAddress:
+      if (request.wanted & Wanted.defaultSmdpAddress) return writeRootSmds(message, request);
+      return getEuiccConfiguredAddresses(es10, (addresses) => {
+        copyAddresses(message, request, addresses);
+        writeRootSmds(message, request);
+      });
+    case Wanted.packageResults:
+      return appendResults(context, request.resultSeqNumber);
+    case Wanted.euiccInfo1:
+      return getEuiccInfo1(es10);
+    case Wanted.euiccInfo2:
+      return getEuiccInfo2(es10);
+    case Wanted.associationToken:
+      return getAssociationToken(es10, session.configuration.eimId);
+    case Wanted.ciKeyId:
+      return getEuiccInfo1(es10, (info) => completeKeyId(request, info));
+    case Wanted.euiccCertificate:
+      // With the other one.
+      if (request.wanted & Wanted.eumCertificate) return undefined;
+      return getCerts(es10, request.ciKeyId, (certs) => copyCertificates(message, request, certs));
+    case Wanted.eumCertificate:
+      return getCerts(es10, request.ciKeyId, (certs) => copyCertificates(message, request, certs));
+    case Wanted.eimTransactionId:
+      message.primitive(0x87, request.eimTransactionId);
+      return undefined;
+    case Wanted.ipaCapabilities:
+      writeIpaCapabilities(message, context);
+      return undefined;
   }
-  if (wanted & Wanted.euiccInfo1) message.write((await getEuiccInfo1(es10)).element);
-  if (wanted & Wanted.euiccInfo2) message.write((await getEuiccInfo2(es10)).element);
-  if (rootSmdsAddress) message.primitive(0x83, rootSmdsAddress);
-  if (wanted & Wanted.associationToken) {
-    const token = await getAssociationToken(es10, session.configuration.eimId);
-    if (token) message.write(token);
-  }
-  if (wanted & (Wanted.eumCertificate | Wanted.euiccCertificate)) {
-    let keyId = request.ciKeyId;
-    if (keyId) {
-      keyId = completeKeyId(keyId, await getEuiccInfo1(es10));
-      if (!keyId) return DataError.euiccCiPKIdNotFound;
-    }
-    if (!copyCertificates(message, wanted, await getCerts(es10, keyId)))
-      return keyId ? DataError.euiccCiPKIdNotFound : DataError.undefinedError;
-  }
-  if (incoming.eimTransactionId) message.primitive(0x87, incoming.eimTransactionId);
-  if (wanted & Wanted.ipaCapabilities) writeIpaCapabilities(message, context);
-  if (wanted & Wanted.deviceInfo) writeDeviceInfo(message, 0xa9, context.imei);
-  message.end().end().end();
-  return 0;
+  writeDeviceInfo(message, 0xa9, context.imei);
+  return undefined;
 }
 
-/** `wanted` of a request whose 5C holds a tag that is none. */
-const UNKNOWN_TAG = -1;
+function copy(message: Writer, found: unknown): void {
+  if (found instanceof Cursor) message.write(found.element);
+  else if (found instanceof Uint8Array) message.write(found);
+}
 
 /** BF52 {5C tagList, [04 key id], [A1 {80 | 81}], [A2 {80}], [83]} */
-function readRequest(body: Uint8Array): Request | undefined {
+function readRequest({ body, eimTransactionId }: Incoming): Request | undefined {
   try {
-    return readParts(body);
+    return readParts(body!, eimTransactionId);
   } catch (error) {
     if (error instanceof TlvError) return undefined;
     throw error;
   }
 }
 
-function readParts(body: Uint8Array): Request {
+function readParts(body: Uint8Array, eimTransactionId: Uint8Array | undefined): Request {
   const found: Request = {
-    wanted: 0,
+    wanted: eimTransactionId ? Wanted.eimTransactionId : 0,
+    eimTransactionId,
+    rootSmdsAddress: undefined,
+    code: 0,
     ciKeyId: undefined,
     notificationCriteria: undefined,
     resultSeqNumber: -1,
@@ -174,7 +204,8 @@ function readParts(body: Uint8Array): Request {
         let tag = tags[at];
         if ((tag & 0x1f) === 0x1f && at + 1 < tags.length) tag = (tag << 8) | tags[++at];
         const wanted = WANTED_BY_TAG[tag];
-        found.wanted = wanted === undefined ? UNKNOWN_TAG : found.wanted | wanted;
+        if (wanted === undefined) found.code = DataError.incorrectTagList;
+        else found.wanted |= wanted;
       }
     } else if (cursor.is(0x04)) found.ciKeyId = cursor.value;
     else if (cursor.is(0xa1)) found.notificationCriteria = cursor.value;
@@ -184,45 +215,56 @@ function readParts(body: Uint8Array): Request {
       cursor.leave();
     }
   }
+  if (found.ciKeyId && found.wanted & (Wanted.eumCertificate | Wanted.euiccCertificate))
+    found.wanted |= Wanted.ciKeyId;
   return found;
 }
 
-/** Writes 81 defaultSmdpAddress if it is wanted. @returns rootSmdsAddress for later in the message, a copy, if it is wanted */
-function copyAddresses(message: Writer, wanted: number, addresses: Cursor): Uint8Array | undefined {
-  let rootSmdsAddress: Uint8Array | undefined;
+/** Writes 81 defaultSmdpAddress if it is wanted, and keeps rootSmdsAddress for later in the message. */
+function copyAddresses(message: Writer, request: Request, addresses: Cursor): void {
   addresses.enter();
   while (addresses.next()) {
-    if (addresses.is(0x80) && wanted & Wanted.defaultSmdpAddress) message.primitive(0x81, addresses.value);
-    else if (addresses.is(0x81) && wanted & Wanted.rootSmdsAddress) rootSmdsAddress = addresses.value.slice();
+    if (addresses.is(0x80) && request.wanted & Wanted.defaultSmdpAddress)
+      message.primitive(0x81, addresses.value);
+    else if (addresses.is(0x81)) request.rootSmdsAddress = addresses.value.slice();
   }
-  return rootSmdsAddress;
 }
 
-/** BF51 …, all of them or the one with `seqNumber`. @returns how many were too long */
-function appendResults({ message, es10, result }: IpaContext, seqNumber: number): Promise<number> {
+function writeRootSmds(message: Writer, { rootSmdsAddress }: Request): undefined {
+  if (rootSmdsAddress) message.primitive(0x83, rootSmdsAddress);
+}
+
+/** A2 {BF51 …}, all of them or the one with `seqNumber`. */
+async function appendResults({ message, es10, result }: IpaContext, seqNumber: number): Promise<void> {
+  message.begin(0xa2);
   const start = message.length;
   const take = (stored: Uint8Array): void => {
     if (seqNumber < 0 || readStored(stored)?.seqNumber === seqNumber) message.write(stored);
   };
-  return eachStoredResult(es10, result, take, () => message.cut(start));
+  if ((await eachStoredResult(es10, result, take, () => message.cut(start))) > 0)
+    throw new TlvError('overflow', 'a stored result does not fit into a message', 0);
+  message.end();
 }
 
-/** A5 and A6 of the chain that ends in the wanted CI. @returns false when there is none */
-function copyCertificates(message: Writer, wanted: number, certs: Cursor): boolean {
-  if (!certs.enter().nextIs(0xa0)) return false;
+/** A5 and A6 of the chain that ends in the wanted CI. */
+function copyCertificates(message: Writer, request: Request, certs: Cursor): void {
+  if (!certs.enter().nextIs(0xa0)) {
+    request.code = request.ciKeyId ? DataError.euiccCiPKIdNotFound : DataError.undefinedError;
+    return;
+  }
   certs.enter();
   while (certs.next()) {
     const bit = certs.is(0xa5) ? Wanted.eumCertificate : certs.is(0xa6) ? Wanted.euiccCertificate : 0;
-    if (wanted & bit) message.write(certs.element);
+    if (request.wanted & bit) message.write(certs.element);
   }
-  return true;
 }
 
 /**
- * The signing key of EUICCInfo1 (AA) that begins with `ciKeyId`, a copy: it may be truncated (esipa.md §3.1), and some eIMs
- * send it as a TLV `04 14 …` (Q17).
+ * Finds the signing key of EUICCInfo1 (AA) that begins with request.ciKeyId: it may be truncated (esipa.md §3.1), and some
+ * eIMs send it as a TLV `04 14 …` (Q17). A copy takes its place.
  */
-function completeKeyId(ciKeyId: Uint8Array, info: Cursor): Uint8Array | undefined {
+function completeKeyId(request: Request, info: Cursor): void {
+  const ciKeyId = request.ciKeyId!;
   const wanted =
     ciKeyId.length > 2 && ciKeyId[0] === 0x04 && ciKeyId[1] === ciKeyId.length - 2
       ? ciKeyId.subarray(2)
@@ -230,10 +272,12 @@ function completeKeyId(ciKeyId: Uint8Array, info: Cursor): Uint8Array | undefine
   if (!info.enter().find(0xaa)) throw new IpaError('unexpectedAnswer', 'EUICCInfo1 lists no signing keys');
   info.enter();
   while (info.next()) {
-    if (info.is(0x04) && wanted.length <= info.length && equal(info.value.subarray(0, wanted.length), wanted))
-      return info.value.slice();
+    if (!info.is(0x04) || wanted.length > info.length) continue;
+    if (!equal(info.value.subarray(0, wanted.length), wanted)) continue;
+    request.ciKeyId = info.value.slice();
+    return;
   }
-  return undefined;
+  request.code = DataError.euiccCiPKIdNotFound;
 }
 
 /** Bits of ipaFeatures (esipa.md §3.2). */

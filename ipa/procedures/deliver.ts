@@ -131,6 +131,8 @@ export async function provideResult(
   session: EimSession,
   delivery: Delivery,
 ): Promise<boolean> {
+  // From here on an empty stack, and whoever ended with this call is over (docs/design.md §4).
+  await undefined;
   const { seqNumber } = delivery;
   const answer = dispatch(await session.link.exchange(context.message.bytes, acknowledging(seqNumber)));
   context.message.release();

@@ -38,32 +38,24 @@ export async function executeEuiccPackage(
   context.enter('executing');
   const resetsBefore = context.modem.simResets;
   const delivery = context.delivery(session, incoming.eimTransactionId);
-  let result: PackageResult | number;
+  let outcome: number;
   if (incoming.mayRollBack) context.rollback.arm(session.configuration.eimId);
   try {
     context.result.clear();
     await loadEuiccPackage(context.es10, incoming.body!, context.result);
-    result = readPackageResult(context.result.bytes);
+    outcome = noteResult(context, session, incoming, delivery);
   } catch (error) {
-    result = await recover(context, session, incoming, error);
+    const fault = await recover(context, session, incoming, error);
+    if (fault !== 0) {
+      followRollback(context, incoming, fault);
+      writeFault(context.message, incoming.reply, context.eid, fault, incoming.eimTransactionId);
+      return answer(context, session, delivery, incoming.reply);
+    }
+    outcome = noteResult(context, session, incoming, delivery);
   }
-  followRollback(context, incoming, result);
-  if (typeof result === 'number') {
-    writeFault(context.message, incoming.reply, context.eid, result, incoming.eimTransactionId);
-    return answer(context, session, delivery, incoming.reply);
-  }
-  delivery.seqNumber = result.seqNumber;
-  // From here on the eUICC holds the result: whatever happens to us, it is delivered later.
-  session.resultsPending ||= result.kind === 'executed';
-  context.notificationsPending ||= result.notifies;
-  context.eimsChanged ||= result.kind === 'executed' && !incoming.hasPsmo;
-  if (result.notifies) noteStateChange(context, session.configuration.eimId);
-  if (result.profileChanged) {
-    context.resetDue = true;
-    await followProfileChange(context, resetsBefore);
-  }
+  if (outcome === PROFILE_CHANGED) await followProfileChange(context, resetsBefore);
   context.enter('delivering');
-  if (result.notifies) {
+  if (outcome !== NOTHING_CHANGED) {
     // Those that the profile change made travel with the result where they fit (procedures.md §4, steps 9 and 10).
     try {
       delivery.notifications = await appendNotifications(
@@ -78,6 +70,36 @@ export async function executeEuiccPackage(
   }
   endResult(context, incoming.reply, delivery);
   return answer(context, session, delivery, incoming.reply);
+}
+
+// What a package has done, beside giving a result.
+const NOTHING_CHANGED = 0;
+/** There may be notifications. */
+const NOTIFIES = 1;
+/** There may be notifications, and the card is about to be reset. */
+const PROFILE_CHANGED = 2;
+
+/**
+ * Reads context.result: what has to be delivered now, and what follows from it.
+ * @throws TlvError when it cannot be read
+ */
+function noteResult(
+  context: IpaContext,
+  session: EimSession,
+  incoming: Incoming,
+  delivery: Delivery,
+): number {
+  const result = readPackageResult(context.result.bytes);
+  const { kind, seqNumber, notifies, profileChanged } = result;
+  followRollback(context, incoming, result);
+  delivery.seqNumber = seqNumber;
+  // From here on the eUICC holds the result: whatever happens to us, it is delivered later.
+  session.resultsPending ||= kind === 'executed';
+  context.notificationsPending ||= notifies;
+  context.eimsChanged ||= kind === 'executed' && !incoming.hasPsmo;
+  context.resetDue ||= profileChanged;
+  if (notifies) noteStateChange(context, session.configuration.eimId);
+  return profileChanged ? PROFILE_CHANGED : notifies ? NOTIFIES : NOTHING_CHANGED;
 }
 
 /** Each package that the eUICC accepts ends an earlier authorisation to roll back (procedures.md §2.2, step 9). */
@@ -112,14 +134,14 @@ function endResult(context: IpaContext, reply: Reply, delivery: Delivery): void 
 /**
  * LoadEuiccPackage failed with `error`: finds out what became of the package, and loads it once more where the way to the
  * card broke before it was executed. The result is in context.result.
- * @returns what the result says, or the EimPackageResultErrorCode to answer with when the eUICC gave none
+ * @returns 0, or the EimPackageResultErrorCode to answer with when the eUICC gave none
  */
 async function recover(
   context: IpaContext,
   session: EimSession,
   incoming: Incoming,
   error: unknown,
-): Promise<PackageResult | number> {
+): Promise<number> {
   const { es10, result } = context;
   for (let again = true; ; again = false) {
     if (error instanceof Es10Error) {
@@ -136,11 +158,12 @@ async function recover(
     } catch (unknown) {
       if (again || !isUnavailable(unknown)) throw unknown;
     }
-    if (result.length > 0) return readPackageResult(result.bytes);
+    if (result.length > 0) return 0;
     if (!again) break;
     try {
       await loadEuiccPackage(es10, incoming.body!, result);
-      return readPackageResult(result.bytes);
+      readPackageResult(result.bytes);
+      return 0;
     } catch (second) {
       error = second;
     }

@@ -192,7 +192,7 @@ export class Writer implements ByteSink {
 
   private resize(capacity: number): Uint8Array {
     const bytes = new Uint8Array(capacity);
-    if (this.#bytes && this.length > 0) bytes.set(this.#bytes.subarray(0, this.length));
+    if (this.#bytes && this.length > 0) bytes.set(this.#bytes);
     this.#bytes = bytes;
     return bytes;
   }

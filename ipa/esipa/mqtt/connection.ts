@@ -91,16 +91,6 @@ export abstract class MqttConnection {
     return this.#packetId;
   }
 
-  /** The first piece of a PUBLISH of `byteLength` bytes, QoS 1. */
-  publish(piece: Uint8Array, topic: string, id: number, byteLength: number, duplicate: boolean): void {
-    this.write(piece, { operation: MqttOperation.PUBLISH, id, topic, QoS: 1, byteLength, duplicate });
-  }
-
-  /** A further piece of it. */
-  publishMore(piece: Uint8Array): void {
-    this.write(piece);
-  }
-
   read(into: Uint8Array): number {
     return this.#client?.read(into) ?? 0;
   }
@@ -139,8 +129,11 @@ export abstract class MqttConnection {
     this.write(undefined, { operation: MqttOperation.SUBSCRIBE, id: this.#subscribing, items });
   }
 
-  /** The connection may break while it is written to. */
-  private write(data: Uint8Array | undefined, options?: MqttWriteOptions): void {
+  /**
+   * Writes a packet, a first piece of a PUBLISH, or without `options` a further one; never more than `writable`. The
+   * connection may break meanwhile.
+   */
+  write(data: Uint8Array | undefined, options?: MqttWriteOptions): void {
     const client = this.#client;
     if (!client) return;
     let writable = 0;

@@ -111,7 +111,7 @@ export class MqttLink extends MqttConnection implements EsipaLink {
   private begin(request: Uint8Array, accept: Accept, into: AnswerSink | undefined): Promise<Uint8Array> {
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
     if (this.#exchange) return Promise.reject(new LinkError('refused', 'an exchange is open already'));
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<Uint8Array>((resolve, reject) => {
       const tag = firstTag(request);
       const answerTag = tag === EsipaTag.handleNotification ? EsipaTag.transferEimPackage : tag;
       this.#exchange = {
@@ -125,15 +125,21 @@ export class MqttLink extends MqttConnection implements EsipaLink {
         resolve,
         reject,
       };
-      this.submit();
     });
+    try {
+      this.submit();
+    } catch (error) {
+      this.endExchange();
+      return Promise.reject(error);
+    }
+    return answer;
   }
 
   send(message: Uint8Array): Promise<void> {
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
-    return new Promise((resolve, reject) => {
+    const outgoing = this.post(message);
+    const taken = new Promise<void>((resolve, reject) => {
       const { answer, attempts } = this.times;
-      const outgoing = this.post(message);
       const handover: Handover = { outgoing, timer: undefined, resolve, reject };
       this.#handovers.push(handover);
       handover.timer = this.#options.timer.set(() => {
@@ -141,6 +147,8 @@ export class MqttLink extends MqttConnection implements EsipaLink {
         this.endHandover(handover).reject(new LinkError('noAnswer', detail));
       }, answer * attempts);
     });
+    this.pump();
+    return taken;
   }
 
   takeInjection(): Uint8Array | undefined {
@@ -173,9 +181,7 @@ export class MqttLink extends MqttConnection implements EsipaLink {
       tag: firstTag(message),
       message,
     });
-    const outgoing = this.#outbox.add(message);
-    void this.pumpSoon();
-    return outgoing;
+    return this.#outbox.add(message);
   }
 
   private failAll(error: unknown): void {
@@ -185,10 +191,7 @@ export class MqttLink extends MqttConnection implements EsipaLink {
     for (const handover of [...this.#handovers]) this.endHandover(handover).reject(error);
   }
 
-  /** From an empty stack: the way down to the socket is long. */
-  private async pumpSoon(): Promise<void> {
-    // From here on an empty stack (docs/design.md §4).
-    await undefined;
+  private pump(): void {
     try {
       this.#outbox.pump();
     } catch (error) {
@@ -210,7 +213,9 @@ export class MqttLink extends MqttConnection implements EsipaLink {
     exchange.sent++;
     exchange.timer = this.#options.timer.set(() => this.submit(), this.times.answer);
     // What the broker does not have yet is still on its way: a second copy would not help.
-    if (!outgoing || outgoing.acknowledged) exchange.outgoing = this.post(request);
+    if (outgoing && !outgoing.acknowledged) return;
+    exchange.outgoing = this.post(request);
+    this.pump();
   }
 
   protected override onAcknowledged(id: number): void {

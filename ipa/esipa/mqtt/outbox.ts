@@ -1,3 +1,4 @@
+import { MqttOperation } from '../../../hal/contracts/index.js';
 import type { MqttConnection } from './connection.js';
 
 /** One message on its way out. */
@@ -96,8 +97,18 @@ export class Outbox {
     if (room <= 0) return false;
     outgoing.offset = Math.min(bytes.length, offset + room);
     const piece = bytes.subarray(offset, outgoing.offset);
-    if (offset > 0) connection.publishMore(piece);
-    else connection.publish(piece, this.#topic, outgoing.id, bytes.length, outgoing.again);
+    const { id, again: duplicate } = outgoing;
+    const byteLength = bytes.length;
+    if (offset > 0) connection.write(piece);
+    else
+      connection.write(piece, {
+        operation: MqttOperation.PUBLISH,
+        id,
+        topic: this.#topic,
+        QoS: 1,
+        byteLength,
+        duplicate,
+      });
     return true;
   }
 }
