@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { hex } from '../asn1/index.js';
+import { hex, NotificationEventNames } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
 import { makeSmdp, type Pki, type SmdpCredentials } from '../pki/index.js';
 import {
@@ -50,6 +50,7 @@ interface OrderOptions extends OutputOptions {
   replaceSessionKeys?: boolean;
   oneBinding?: boolean;
   provoke: string[];
+  notify?: string;
   smds?: string;
 }
 
@@ -94,6 +95,7 @@ export function registerSmdp(program: Command, output: (options: OutputOptions) 
       collect,
       [],
     )
+    .option('--notify <address>', 'whom the eUICC tells of the profile (default: the SM-DP+)')
     .option('--smds <url>', 'control address of a running SM-DS that is to have the event (needs --eid)')
     .option('--json', 'the order as one JSON object')
     .action(async (options: OrderOptions) => order(options, output(options)));
@@ -239,6 +241,9 @@ async function order(options: OrderOptions, output: Output): Promise<void> {
     replaceSessionKeys: options.replaceSessionKeys,
     oneBinding: options.oneBinding,
     provoke: options.provoke,
+    ...(options.notify !== undefined && {
+      notifications: [{ events: NotificationEventNames, address: options.notify }],
+    }),
   });
   if (smds !== undefined) {
     const { address } = (await client.call('GET', '/status')) as { address: string };
