@@ -461,9 +461,17 @@ export class Ipad {
     return Math.min(Math.max(0, Math.ceil(next - ticks)), this.untilWork());
   }
 
+  /** The sleep ends when the device's own work is due, at the latest. */
+  private shorten(): void {
+    const work = this.untilWork();
+    if (work === Number.POSITIVE_INFINITY) return;
+    this.#options.platform.timer.clear(this.#timer);
+    this.#timer = this.#options.platform.timer.set(this.#went, Math.min(work, this.pause()));
+  }
+
   /** Milliseconds until the device's own work is due. */
   private untilWork(): number {
-    return Math.max(0, Math.ceil(this.#work.dueAt - this.#options.platform.time.ticks));
+    return Math.max(0, Math.ceil(this.#work.look() - this.#options.platform.time.ticks));
   }
 
   private backOff(where: string, error: XsIpaError, failures: number): number {
@@ -485,6 +493,8 @@ export class Ipad {
     if (notice.notice !== 'registration' || !context.settings.networkThroughModem) return;
     const registered = isRegistered(notice.stat);
     if (registered) context.plmnStale = true;
+    // How long there may be none is the device's own policy.
+    else if (this.#asleep) this.shorten();
     // While a profile change is followed, that procedure decides when the links go on.
     if (context.state === 'switching') return;
     for (const { link } of context.sessions) {

@@ -51,8 +51,6 @@ export class IpaContext {
   rPlmn: Uint8Array | undefined;
   /** The modem registered anew: rPlmn may be another one. */
   plmnStale = true;
-  /** Clock ticks of the last answer to a poll, or of the last change of the profile that the device made. */
-  contactAt = 0;
   readonly changes: StateChanges;
   readonly downloads: Downloads;
   readonly rollback: Rollback;

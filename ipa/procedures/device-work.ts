@@ -27,18 +27,18 @@ export class DeviceWork {
     this.fallback = new Fallback(context);
   }
 
-  /** Clock ticks at which something is due. */
-  get dueAt(): number {
+  /** Clock ticks at which something is due, as it looks now. */
+  look(): number {
     if (this.#queue.length > 0) return Number.NEGATIVE_INFINITY;
     const { downloads, hasNetwork } = this.#context;
     const direct = downloads.direct.length > 0 && hasNetwork ? this.#directAt : Number.POSITIVE_INFINITY;
-    return Math.min(this.changeAt, direct);
+    return Math.min(this.lookAtChange(), direct);
   }
 
   /** One change of the profile at a time: what an eIM has authorised goes first. */
-  private get changeAt(): number {
+  private lookAtChange(): number {
     const { rollback } = this.#context;
-    return rollback.armed ? rollback.until : this.fallback.dueAt;
+    return rollback.armed ? rollback.until : this.fallback.look();
   }
 
   /** @returns the procedure that is under way now; undefined when nothing is due */
@@ -47,8 +47,8 @@ export class DeviceWork {
     if (first) return this.run(first);
     const { rollback, platform } = this.#context;
     const { ticks } = platform.time;
-    if (ticks < this.dueAt) return undefined;
-    if (ticks < this.changeAt) return this.bringDirect();
+    if (ticks < this.look()) return undefined;
+    if (ticks < this.lookAtChange()) return this.bringDirect();
     return rollback.armed ? rollback.execute() : this.fallback.execute();
   }
 

@@ -14,19 +14,25 @@ const IMMEDIATE_ENABLE_NOT_AVAILABLE = 1;
 export class Fallback {
   readonly #context: IpaContext;
   #active: boolean;
+  /** Clock ticks of the last change of the profile that the device made. */
   #since: number;
+  /** Clock ticks since which there is no network, or no eIM answers. */
+  #cutOffSince = Number.POSITIVE_INFINITY;
 
   constructor(context: IpaContext) {
     this.#context = context;
     this.#active = context.platform.storage.read(KEY) !== undefined;
-    this.#since = context.contactAt = context.platform.time.ticks;
+    this.#since = context.platform.time.ticks;
   }
 
-  /** Clock ticks at which something has to be done; infinity when nothing has. */
-  get dueAt(): number {
-    const { settings, capabilities, contactAt } = this.#context;
+  /** Looks at network and eIMs. @returns clock ticks at which something has to be done; infinity when nothing has */
+  look(): number {
+    const { settings, capabilities, sessions, hasNetwork, platform } = this.#context;
     if (!capabilities.fallbackSupported || settings.fallbackAfter <= 0) return Number.POSITIVE_INFINITY;
-    return this.#active ? this.#since + settings.fallbackReturn : contactAt + settings.fallbackAfter;
+    const isCutOff = !hasNetwork || (sessions.length > 0 && sessions.every(({ failures }) => failures > 0));
+    if (!isCutOff) this.#cutOffSince = Number.POSITIVE_INFINITY;
+    else this.#cutOffSince = Math.min(this.#cutOffSince, platform.time.ticks);
+    return this.#active ? this.#since + settings.fallbackReturn : this.#cutOffSince + settings.fallbackAfter;
   }
 
   /** Goes to the Fallback Profile, or back from it. */
@@ -34,11 +40,12 @@ export class Fallback {
     const context = this.#context;
     const leaving = this.#active;
     // Next time, whatever comes of this attempt.
-    this.#since = context.contactAt = context.platform.time.ticks;
+    this.#since = context.platform.time.ticks;
+    this.#cutOffSince = Number.POSITIVE_INFINITY;
     const code = await switchLocally(context, leaving ? 'returnFromFallback' : 'executeFallbackMechanism');
     // 7: somebody else has left the Fallback Profile. 2: somebody else has enabled it.
     if (code === 0 || (leaving && code === 7) || (!leaving && code === 2)) this.set(!leaving);
-    this.#since = context.contactAt = context.platform.time.ticks;
+    this.#since = context.platform.time.ticks;
   }
 
   private set(active: boolean): void {

@@ -31,7 +31,6 @@ export async function poll(context: IpaContext, session: EimSession): Promise<vo
     const rPlmn = newPlmn(context, session);
     writeGetEimPackageRequest(context.message, context.eid, cause, rPlmn);
     const incoming = dispatch(await session.link.exchange(context.message.bytes, anything));
-    context.contactAt = context.platform.time.ticks;
     const id = incoming.eimTransactionId;
     if (id && isHandled(session, id) && !(insists && forget(session, id))) {
       // An old answer that comes late, or an eIM restored from a backup: asking again tells them apart. An eIM that

@@ -1,3 +1,4 @@
+import { IpaError } from '../error.js';
 import { getEnabledIccid } from '../es10/index.js';
 import { equal } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
@@ -29,7 +30,10 @@ export async function followProfileChange(
   }
   context.resetDue = false;
   context.plmnStale = true;
-  if (settings.networkThroughModem) await context.waitRegistered(settings.registrationDeadline);
+  if (settings.networkThroughModem && !(await context.waitRegistered(settings.registrationDeadline))) {
+    // The eUICC keeps what is to be delivered; there is nobody to deliver it to.
+    throw new IpaError('notRegistered', 'the modem does not register with the profile that is enabled now');
+  }
   for (const { link } of sessions) link.resume();
 }
 
