@@ -7,6 +7,12 @@ import { EID, type XsWorld, xsWorld } from './world.js';
 /** The stack of Moddable's ESP32-C3; the heap is the one of it, too. */
 const STACK = 384;
 const [, BETA] = factoryProfiles();
+/** Bytes that are alive at most: with modem, AT client, MQTT and all buffers. The budget is 20 KB idle and 32 KB at the peak. */
+const IDLE = 16_384;
+const EMPTY_POLL = 20_480;
+const PEAK = 26_624;
+/** Slots of the stack that may be in use. */
+const DEEPEST = 300;
 
 let world: XsWorld;
 beforeEach(async () => {
@@ -45,6 +51,39 @@ await describeOnXs('the IPA on XS', () => {
       .filter(({ enabled }) => enabled)
       .map(({ profileName }) => profileName);
     expect(enabled).toEqual([BETA.profileName]);
+  });
+
+  it('stays within its budget, idle and at work', { timeout: 120_000 }, async () => {
+    const outcomes: Promise<unknown>[] = [];
+    const order = (psmo: Parameters<typeof world.eim.queue>[1] & object) =>
+      outcomes.push(world.eim.queue(EID, psmo, { timeoutMilliseconds: 100_000 }));
+    const host = await world.boot(
+      { initialEim: hex(world.initialEim), polls: 4, baud: 921_600 },
+      {
+        livePeaks: true,
+        onFigures({ label }) {
+          if (label === 'poll 1') order({ psmo: [{ op: 'enable', iccid: BETA.iccid }] });
+          if (label === 'poll 2') for (let i = 0; i < 5; i++) order({ psmo: [{ op: 'listProfileInfo' }] });
+        },
+      },
+    );
+    const { code, marks } = await host.ended;
+    expect(code).toBe(0);
+    expect(await Promise.all(outcomes)).toMatchObject(Array(6).fill({ ok: true }));
+    // The figures of another word size say nothing about a device.
+    if (marks.boot.slotBytes !== 16) return;
+    for (const label of ['first idle', 'poll 1', 'poll 2', 'poll 3', 'poll 4']) {
+      const { bytes, bytesPeak, stackPeak } = marks[label];
+      const peak = label === 'poll 1' || label === 'poll 4' ? EMPTY_POLL : PEAK;
+      expect([label, bytes <= IDLE, bytesPeak <= peak, stackPeak <= DEEPEST, bytes, bytesPeak]).toEqual([
+        label,
+        true,
+        true,
+        true,
+        bytes,
+        bytesPeak,
+      ]);
+    }
   });
 
   it('loses nothing on a slow device that asks for short answers', async () => {
