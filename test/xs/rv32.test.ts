@@ -2,37 +2,37 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { hex } from '../../host-sim/asn1/index.js';
 import { factoryProfiles } from '../../host-sim/cli/world.js';
 import { describeOnRv32 } from './available.js';
 import { type Figures, type HostOptions, type HostResult, runOnXs } from './run.js';
-import { EID, xsWorld } from './world.js';
+import { EID, type XsWorld, xsWorld } from './world.js';
 
 const [, BETA] = factoryProfiles();
 /** Highest difference of a peak between the two, of the 32-bit process's. */
 const TOLERANCE = 0.01;
 
+const worlds: XsWorld[] = [];
+afterEach(async () => {
+  // Also when a test has run out of time: its boards would go on.
+  for (const world of worlds.splice(0)) await world.close();
+});
+
 /** Connects, enables a profile, reports, and polls twice in vain. */
 async function life(board?: 'rv32'): Promise<HostResult> {
   const world = await xsWorld({ speed: 10 });
-  try {
-    const outcome = world.eim.queue(
-      EID,
-      { psmo: [{ op: 'enable', iccid: BETA.iccid }] },
-      { timeoutMilliseconds: 600_000 },
-    );
-    const host = await world.boot(
-      { initialEim: hex(world.initialEim), polls: 2 },
-      { board, livePeaks: true },
-    );
-    const result = await host.ended;
-    expect(result).toMatchObject({ code: 0, complaints: '' });
-    expect(await outcome).toMatchObject({ ok: true });
-    return result;
-  } finally {
-    await world.close();
-  }
+  worlds.push(world);
+  const outcome = world.eim.queue(
+    EID,
+    { psmo: [{ op: 'enable', iccid: BETA.iccid }] },
+    { timeoutMilliseconds: 600_000 },
+  );
+  const host = await world.boot({ initialEim: hex(world.initialEim), polls: 2 }, { board, livePeaks: true });
+  const result = await host.ended;
+  expect(result).toMatchObject({ code: 0, complaints: '' });
+  expect(await outcome).toMatchObject({ ok: true });
+  return result;
 }
 
 function probe(script: string, options: Partial<HostOptions>, config: object = {}): Promise<HostResult> {
