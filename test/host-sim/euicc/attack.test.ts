@@ -75,6 +75,7 @@ const ways = { flipped, truncated, oversized };
 
 /** AuthenticateErrorCode, 'ok', or 0 for bytes that were no request. */
 function authenticate(driver: CardDriver, request: Uint8Array): number | 'ok' {
+  driver.lastSw = 0;
   try {
     const answer = decode(AuthenticateServerResponse, driver.es10(request));
     return answer.authenticateResponseError?.authenticateErrorCode ?? 'ok';
@@ -85,6 +86,7 @@ function authenticate(driver: CardDriver, request: Uint8Array): number | 'ok' {
 }
 
 function prepare(driver: CardDriver, request: Uint8Array): number | 'ok' {
+  driver.lastSw = 0;
   try {
     const answer = decode(PrepareDownloadResponse, driver.es10(request));
     return answer.downloadResponseError?.downloadErrorCode ?? 'ok';
