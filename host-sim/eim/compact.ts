@@ -1,15 +1,22 @@
 import {
+  Aid,
   AuthenticateServerResponse,
   type CancelSessionResponse,
   type CtxParams1,
+  concat,
   decode,
   EuiccCancelSessionSigned,
   EuiccInfo2,
   EuiccSigned1,
   EuiccSigned2,
   encode,
+  NotificationMetadata,
+  oid,
+  PendingNotification,
   PrepareDownloadResponse,
+  Signature,
   toSign,
+  writeElement,
 } from '../asn1/index.js';
 
 // Makes compact messages whole again (esipa.md §4): an SM-DP+ knows the full forms only, and the signatures cover those.
@@ -91,4 +98,67 @@ export function wholeCancellation(
       euiccCancelSessionSignature: compact.euiccCancelSessionSignature,
     },
   };
+}
+
+/** The part of an ISD-P's AID in front of and behind the two bytes that a compact result has. */
+const aidHead = Uint8Array.of(0xa0, 0, 0, 5, 0x59, 0x10, 0x10, 0xff, 0xff, 0xff, 0xff, 0x89, 0);
+const aidTail = Uint8Array.of(0);
+/** EUICCResponse of success, which a compact result leaves out. */
+const simaSuccess = Uint8Array.of(0x30, 7, 0xa0, 5, 0x30, 3, 0x80, 1, 0);
+
+/** What a compact notification leaves out. */
+export interface KnownOfNotification {
+  euiccCertificate?: Uint8Array;
+  eumCertificate?: Uint8Array;
+  /** Of the session with that transactionId. */
+  session?: { serverAddress: string; smdpOid: string; iccid?: Uint8Array };
+}
+
+/** The notification as an SM-DP+ takes it; as it came when something is missing. */
+export function wholeNotification(
+  notification: PendingNotification,
+  { euiccCertificate, eumCertificate, session }: KnownOfNotification,
+): PendingNotification {
+  const { compactOtherSignedNotification: other, compactProfileInstallationResult: result } = notification;
+  if (other && euiccCertificate && eumCertificate) {
+    const { tbsOtherNotification, euiccNotificationSignature } = other;
+    return {
+      otherSignedNotification: {
+        tbsOtherNotification,
+        euiccNotificationSignature,
+        euiccCertificate,
+        eumCertificate,
+      },
+    };
+  }
+  if (!result || !session) return notification;
+  const { transactionId, seqNumber, iccidPresent, compactFinalResult } =
+    result.compactProfileInstallationResultData;
+  const iccid = iccidPresent === false ? undefined : session.iccid;
+  const { compactSuccessResult, errorResult } = compactFinalResult;
+  const finalResult = compactSuccessResult
+    ? writeElement(
+        0xa0,
+        concat([
+          Aid.write(concat([aidHead, compactSuccessResult.compactAid, aidTail])),
+          writeElement(0x04, compactSuccessResult.simaResponse ?? simaSuccess),
+        ]),
+      )
+    : errorResult!;
+  const data = writeElement(
+    0xbf27,
+    concat([
+      writeElement(0x80, transactionId),
+      NotificationMetadata.write({
+        seqNumber,
+        profileManagementOperation: ['notificationInstall'],
+        notificationAddress: session.serverAddress,
+        ...(iccid && { iccid }),
+      }),
+      oid('smdpOid').write(session.smdpOid),
+      writeElement(0xa2, finalResult),
+    ]),
+  );
+  const whole = writeElement(0xbf37, concat([data, Signature.write(result.euiccSignPIR)]));
+  return decode(PendingNotification, whole);
 }

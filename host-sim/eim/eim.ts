@@ -76,6 +76,7 @@ export class Eim {
       this.#observe(what, eid, detail);
     const { connect } = options;
     this.#forwarding = new Forwarding({ state: this.#state, clock, connect, observe });
+    const relay = new Relay({ state: this.#state, connect, observe });
     const intake = new Intake({
       eimId: credentials.eimId,
       ciCertificates,
@@ -83,6 +84,7 @@ export class Eim {
       nextTask: () => this.#state.nextTask(),
       report: (device, what, detail) => this.#afterSave.push(() => this.#observe(what, device.eid, detail)),
       settle: (device, task, outcome) => this.#settle(device, task, outcome),
+      whole: (device, notification) => relay.whole(device, notification),
       forward: (device, notification) => {
         this.#forwarding.add(device, notification);
         this.#afterSave.push(() => this.#forwarding.run(device));
@@ -93,7 +95,7 @@ export class Eim {
     this.#esipa = new Esipa({
       state: this.#state,
       intake,
-      relay: new Relay({ state: this.#state, connect, observe }),
+      relay,
       outbox: this.#outbox,
       clock,
       accept,

@@ -27,6 +27,8 @@ export interface IntakeContext {
   nextTask(): number;
   /** Reported once the state is durable. */
   report(device: Device, what: EimHappening, detail: Record<string, unknown>): void;
+  /** A compact notification made whole, as far as that is possible. */
+  whole(device: Device, notification: PendingNotification): PendingNotification;
   /** A verified notification that an SM-DP+ is to have. */
   forward(device: Device, notification: PendingNotification): void;
   /** The task is over and no longer in the queue. */
@@ -147,8 +149,9 @@ export class Intake {
     return undefined;
   }
 
-  notification(device: Device, notification: PendingNotification): number[] {
+  notification(device: Device, received: PendingNotification): number[] {
     const { ciCertificates, clock } = this.#eim;
+    const notification = this.#eim.whole(device, received);
     const checked = checkNotification(
       notification,
       eidBytes(device.eid),

@@ -14,16 +14,24 @@ import {
   hex,
   InitiateAuthenticationRequestEsipa,
   InitiateAuthenticationResponseEsipa,
+  type PendingNotification,
   PrepareDownloadResponse,
   type RemoteProfileProvisioningRequest,
   type RemoteProfileProvisioningResponse,
+  StoreMetadataRequest,
   signed,
 } from '../asn1/index.js';
 import { sameBytes } from '../bytes.js';
 import type { EimHappening } from '../events.js';
 import { isChainProblem, oidOfCertificate } from '../pki/index.js';
 import { bindConfirmationCode, hashConfirmationCode } from '../rsp/index.js';
-import { type Known, wholeAuthentication, wholeCancellation, wholePreparation } from './compact.js';
+import {
+  type Known,
+  wholeAuthentication,
+  wholeCancellation,
+  wholeNotification,
+  wholePreparation,
+} from './compact.js';
 import type { MessageContext } from './esipa.js';
 import { attempt } from './messages.js';
 import { metadataOf } from './metadata.js';
@@ -92,6 +100,23 @@ export class Relay {
       default:
         return this.#cancel(message, context);
     }
+  }
+
+  /** A compact notification as an SM-DP+ takes it, out of what this eIM knows. */
+  whole(
+    { euiccCertificate, eumCertificate }: Device,
+    notification: PendingNotification,
+  ): PendingNotification {
+    const compact = notification.compactProfileInstallationResult?.compactProfileInstallationResultData;
+    const session = compact && this.#sessions.get(hex(compact.transactionId));
+    const { serverAddress, smdpOid } = session?.known ?? {};
+    const metadata = session?.metadata && decode(StoreMetadataRequest, session.metadata);
+    return wholeNotification(notification, {
+      euiccCertificate,
+      eumCertificate,
+      ...(serverAddress !== undefined &&
+        smdpOid !== undefined && { session: { serverAddress, smdpOid, iccid: metadata?.iccid } }),
+    });
   }
 
   #initiate(message: Uint8Array, context: MessageContext): Later<Uint8Array> {

@@ -83,7 +83,7 @@ export function checkNotification(
       signature: euiccNotificationSignature,
     };
   } else {
-    return 'the compact form of an installation result is not supported';
+    return 'the compact installation result is of no session that this eIM runs';
   }
   if (!certificate) return 'the certificate of the eUICC is not known yet';
   if (!verify(publicKeyOf(certificate), checked.signature, checked.data)) return 'its signature is wrong';

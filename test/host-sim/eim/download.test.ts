@@ -227,11 +227,27 @@ async function indirect(w: World, trigger: Trigger, steps: Steps = {}) {
   throw new Error('no result');
 }
 
-const notify = (w: World, result: Uint8Array) =>
-  w.eim.handle(encode(HandleNotification, { pendingNotification: decode(PendingNotification, result) }), {
-    link: 'mqtt',
-    eid,
-  });
+/** As an IPA that spares bytes has it (esipa.md §4). */
+function compacted(result: Uint8Array): PendingNotification {
+  const { profileInstallationResultData, euiccSignPIR } = decode(ProfileInstallationResult, result);
+  const { transactionId, notificationMetadata, finalResult } = profileInstallationResultData.value;
+  const compactAid = finalResult.successResult!.aid.subarray(13, 15);
+  return {
+    compactProfileInstallationResult: {
+      compactProfileInstallationResultData: {
+        transactionId,
+        seqNumber: notificationMetadata.seqNumber,
+        compactFinalResult: { compactSuccessResult: { compactAid } },
+      },
+      euiccSignPIR,
+    },
+  };
+}
+
+const notify = (w: World, result: Uint8Array, compact = false) => {
+  const pendingNotification = compact ? compacted(result) : decode(PendingNotification, result);
+  return w.eim.handle(encode(HandleNotification, { pendingNotification }), { link: 'mqtt', eid });
+};
 
 const report = (w: World, result: Infer<typeof ProfileDownloadTriggerResult>) =>
   w.eim.handle(
@@ -308,7 +324,7 @@ describe('indirect', () => {
     const { result, metadata } = await indirect(w, trigger, steps);
     expect(metadata === undefined).toBe(features.includes('eimProfileMetadataVerification'));
     expect(w.card.profiles.map((profile) => iccidDigits(profile.iccid))).toContain(iccid);
-    expect(hex(notify(w, result!)!)).toBe('BF4E06BF5303800101');
+    expect(hex(notify(w, result!, steps.compact)!)).toBe('BF4E06BF5303800101');
     expect(await outcome).toMatchObject({ outcome: 'downloaded', ok: true, iccid, seqNumber: 1 });
     expect(w.smdp.orders()).toMatchObject([{ state: 'installed' }]);
     expect(w.told('forwarded')).toEqual([{ address: 'smdp.example.com' }]);
