@@ -133,7 +133,7 @@ export class Intake {
       }
       device.euiccCertificate = euiccCertificate.slice();
       device.eumCertificate = eumCertificate.slice();
-    } else if (task.kind === 'onboarding') {
+    } else if (task.kind === 'onboarding' && !device.onboarded) {
       return 'the device did not send the certificates of eUICC and EUM';
     }
     const asked = 'data' in task.order ? task.order.data.tags : [];

@@ -32,6 +32,9 @@ const downloadOnboardingOrder = {
   data: { tags: [...onboardingOrder.data.tags, 'ipaCapabilities', 'deviceInfo'] },
 } as const;
 
+/** The same of a device whose certificates are known. */
+const downloadOrder = { data: { tags: ['ipaCapabilities', 'deviceInfo'] } } as const;
+
 /** Decides what a device gets next, and makes the bytes of it. */
 export class Outbox {
   readonly #context: OutboxContext;
@@ -55,7 +58,7 @@ export class Outbox {
       device.tasks.unshift({
         id: this.#context.state.nextTask(),
         kind: 'onboarding',
-        order: isDownload ? downloadOnboardingOrder : onboardingOrder,
+        order: isDownload ? (device.onboarded ? downloadOrder : downloadOnboardingOrder) : onboardingOrder,
         mode,
       });
     }

@@ -47,7 +47,7 @@ export interface EsipaLink {
    * breaks in the middle it fails: what the eUICC has taken of a Bound Profile Package cannot be sent again.
    * @throws LinkError `noAnswer`, `closed`, and what `into` throws
    */
-  download(request: Uint8Array, into: AnswerSink): Promise<void>;
+  download(request: Uint8Array, into: AnswerSink): Promise<unknown>;
   /**
    * Hands over a message that has no answer; resolves when the other side has it. It must not change until then.
    * @throws LinkError `noAnswer`, `closed`

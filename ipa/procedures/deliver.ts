@@ -338,6 +338,7 @@ export async function handNotification(
   seqNumber: number,
 ): Promise<readonly number[]> {
   const { link } = session;
+  await undefined;
   const answer = await link.exchange(context.message.bytes, acknowledgingNotification(seqNumber));
   return confirmed(answer, seqNumber);
 }

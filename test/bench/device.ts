@@ -1,6 +1,7 @@
 import { hex } from '../../host-sim/asn1/index.js';
+import type { Order } from '../../host-sim/eim/index.js';
 import type { Census, Figures, HostResult, XsHost } from '../xs/run.js';
-import { EID, type XsWorld } from '../xs/world.js';
+import { EID, SMDP, type XsWorld } from '../xs/world.js';
 import type { Actions, Scenario } from './scenarios.js';
 
 /** Of the boards that firmware/ knows, with the heap and the stack of Moddable's ESP32-C3. */
@@ -10,6 +11,8 @@ export const BOARD = { baud: 115_200, maxResponse: 48, blockSize: 255 };
 export const SPEED = 10;
 /** Nothing takes longer. */
 const PATIENCE = 60_000;
+/** Of the profile that is downloaded. */
+const ICCID = '8988211000000123456';
 /** Acknowledgements of MQTT are on their way for so long, at most. */
 const SETTLE = 100;
 /** When a device collects at every allocation, so that its peaks are what is alive. Slow. */
@@ -38,13 +41,25 @@ export class Device {
     this.#live = live;
   }
 
-  static async boot(world: XsWorld, live: Live, board?: 'rv32'): Promise<Device> {
+  static async boot(
+    world: XsWorld,
+    live: Live,
+    { baud = BOARD.baud, direct }: Pick<Scenario, 'baud' | 'direct'>,
+    board?: 'rv32',
+  ): Promise<Device> {
     const device = new Device(live);
     const told = () => {
       for (const watcher of [...device.#watchers]) watcher();
     };
     device.#host = await world.boot(
-      { initialEim: hex(world.initialEim), networkThroughModem: true, commanded: true, ...BOARD },
+      {
+        initialEim: hex(world.initialEim),
+        networkThroughModem: true,
+        commanded: true,
+        ...BOARD,
+        baud,
+        direct,
+      },
       {
         board,
         control: live === 'never' ? true : 'live',
@@ -111,7 +126,30 @@ export class Device {
       this.#host.command(`call ${count}`);
       await this.#until(`${count} polls`, () => this.#idles >= idles + count, PATIENCE + 50 * count);
     };
+    const orders = async (...list: Order[]) => {
+      const outcomes = list.map((order) =>
+        world.eim.queue(EID, order, { timeoutMilliseconds: PATIENCE * SPEED }),
+      );
+      this.#host.command('call 1');
+      for (const [index, outcome] of (await this.#orEnd(Promise.all(outcomes))).entries()) {
+        if (!outcome.ok)
+          throw new BenchFailed(
+            `${scenario.name}: ${JSON.stringify(list[index])} ended with ${JSON.stringify(outcome)}`,
+          );
+      }
+      const { euicc } = world;
+      await this.#until(
+        'everything is acknowledged',
+        () => this.#state === 'idle' && euicc.results.length === 0 && euicc.notifications.length === 0,
+      );
+    };
     const actions: Actions = {
+      orders,
+      download: async (profileSize) => {
+        const { matchingId } = world.smdp.order({ iccid: ICCID, profileSize });
+        await orders({ download: { activationCode: `1$${SMDP}$${matchingId}` } });
+        await this.#until('the SM-DP+ knows', () => world.smdp.orders()[0].state === 'installed');
+      },
       rest: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
       poll: async (count = 1) => {
         // Collecting at every allocation takes its time: for many polls at their beginning and at their end only.
@@ -124,23 +162,6 @@ export class Device {
         this.live(true);
         await this.mark('most polls');
         await polls(SAMPLE);
-      },
-      orders: async (...orders) => {
-        const outcomes = orders.map((order) =>
-          world.eim.queue(EID, order, { timeoutMilliseconds: PATIENCE * SPEED }),
-        );
-        this.#host.command('call 1');
-        for (const [index, outcome] of (await this.#orEnd(Promise.all(outcomes))).entries()) {
-          if (!outcome.ok)
-            throw new BenchFailed(
-              `${scenario.name}: ${JSON.stringify(orders[index])} ended with ${JSON.stringify(outcome)}`,
-            );
-        }
-        const { euicc } = world;
-        await this.#until(
-          'everything is acknowledged',
-          () => this.#state === 'idle' && euicc.results.length === 0 && euicc.notifications.length === 0,
-        );
       },
     };
     await scenario.run(actions);

@@ -27,6 +27,9 @@ export interface MemoryLine {
   uartDown: number;
   /** Characters both ways that the calls of ES10 need at least. */
   uartLeast: number;
+  /** Of both, what the chains of a Bound Profile Package took, and what they need at least. */
+  uartLoad: number;
+  uartLoadLeast: number;
   uartLost: number;
   /** Payload of TCP: MQTT and all it carries. */
   networkUp: number;
@@ -98,7 +101,7 @@ async function pass(scenario: Scenario, live: Live, board?: 'rv32'): Promise<Req
   let lost = 0;
   const line = (name: string, before: Figures | undefined, after: Figures): MemoryLine => {
     const { up, down, conversations } = tap.take();
-    const { apdus, exchanges, exchangesUncapped, least } = cardTraffic(
+    const { apdus, exchanges, exchangesUncapped, least, load } = cardTraffic(
       conversations,
       BOARD.blockSize,
       BOARD.maxResponse,
@@ -118,6 +121,8 @@ async function pass(scenario: Scenario, live: Live, board?: 'rv32'): Promise<Req
       uartUp: up,
       uartDown: down,
       uartLeast: least,
+      uartLoad: load.taken,
+      uartLoadLeast: load.least,
       uartLost: after.serial.lost - lost,
       networkUp: networkBytes.up - network.up,
       networkDown: networkBytes.down - network.down,
@@ -129,7 +134,7 @@ async function pass(scenario: Scenario, live: Live, board?: 'rv32'): Promise<Req
     return result;
   };
   try {
-    const device = await Device.boot(world, live, board);
+    const device = await Device.boot(world, live, scenario, board);
     await device.idle();
     await device.settle();
     const idle = await device.mark('idle');

@@ -8,6 +8,8 @@ export interface Actions {
   poll(count?: number): Promise<void>;
   /** Queues the orders, polls once, and waits until every result is verified, acknowledged and off the eUICC. */
   orders(...orders: Order[]): Promise<void>;
+  /** A profile of that many bytes from the SM-DP+, until it is installed and everybody knows. */
+  download(bytes: number): Promise<void>;
   /** Nothing at all. */
   rest(milliseconds: number): Promise<void>;
 }
@@ -19,6 +21,12 @@ export interface Scenario {
   title: string;
   /** Of the card; those of the demo when absent. */
   profiles?: () => ProfileSeed[];
+  /** Of the serial line; BOARD's when absent. */
+  baud?: number;
+  /** The device reaches the SM-DP+ itself. */
+  direct?: boolean;
+  /** Bytes of the profile that is downloaded. */
+  profileBytes?: number;
   /** Begins and ends idle, on a device that is associated and has a standing session with its eIM. */
   run(actions: Actions): Promise<void>;
   /** Most commands for the card. */
@@ -65,6 +73,8 @@ export function scenarios(polls: number): Scenario[] {
           },
         }),
     },
+    ...downloads(true),
+    ...downloads(false),
     {
       name: `polls-${polls}`,
       title: `${polls} empty polls in a row`,
@@ -72,6 +82,20 @@ export function scenarios(polls: number): Scenario[] {
       run: ({ poll }) => poll(polls),
     },
   ];
+}
+
+/** As fast as the line can be without waiting for it: at 115200 baud the largest profile takes two minutes. */
+const DOWNLOAD_BAUD = 3_000_000;
+
+function downloads(direct: boolean): Scenario[] {
+  return [12, 100, 500].map((kilobytes) => ({
+    name: `download-${direct ? 'direct' : 'indirect'}-${kilobytes}k`,
+    title: `a profile of ${kilobytes},000 bytes ${direct ? 'from the SM-DP+' : 'through the eIM'}`,
+    baud: DOWNLOAD_BAUD,
+    direct,
+    profileBytes: 1_000 * kilobytes,
+    run: ({ download }) => download(1_000 * kilobytes),
+  }));
 }
 
 function eightProfiles(): ProfileSeed[] {

@@ -73,10 +73,14 @@ export interface CardTraffic {
   calls: { sent: number; received: number }[];
   /** Characters that these calls need at least, both ways. */
   least: number;
+  /** The same of the chains of a Bound Profile Package alone, and the characters that they took. */
+  load: { least: number; taken: number };
 }
 
 const STORE_DATA = 0xe2;
 const GET_RESPONSE = 0xc0;
+/** BF36, in the first block of a Bound Profile Package. */
+const PACKAGE = [0xbf, 0x36];
 /** Most bytes that one GET RESPONSE can fetch. */
 const LONGEST = 256;
 
@@ -119,12 +123,18 @@ export function cardTraffic(
   let fetched = 0;
   let uncapped = 0;
   let least = 0;
-  let call: { sent: number; received: number; name: string } | undefined;
+  let call: { sent: number; received: number; name: string; isLoad: boolean } | undefined;
+  let isLoading = false;
+  const load = { least: 0, taken: 0 };
   const end = () => {
     if (!call) return;
     calls.push({ sent: call.sent, received: call.received });
     uncapped += Math.ceil(call.received / LONGEST);
-    least += leastCharacters(call, block, piece, call.name);
+    const characters = leastCharacters(call, block, piece, call.name);
+    least += characters;
+    if (call.isLoad) load.least += characters;
+    // With a result the package is over, wherever it ends.
+    if (call.received > 0) isLoading = false;
     call = undefined;
   };
   for (const { command, answer } of conversations) {
@@ -133,9 +143,11 @@ export function cardTraffic(
     const at = /^AT(\+CSIM=|\+CGLA=[^,]*,)\d+,"([0-9A-F]*)"$/i.exec(command);
     if (!at) continue;
     const apdu = Buffer.from(at[2], 'hex');
+    const taken = command.length + 1 + answer.length;
     const told = /\+(?:CSIM|CGLA): ?\d+,"?([0-9A-F]*)/i.exec(answer);
     if (apdu[1] === GET_RESPONSE) fetched++;
     const received = told ? Math.max(0, told[1].length / 2 - 2) : 0;
+    if (call?.isLoad && (apdu[1] === GET_RESPONSE || apdu[3] > 0)) load.taken += taken;
     if (apdu[1] === GET_RESPONSE) {
       if (call) call.received += received;
       // Of a command that is no STORE DATA: its response is short.
@@ -145,12 +157,16 @@ export function cardTraffic(
     apdus++;
     if (apdu[1] === STORE_DATA) {
       // P2 counts the blocks of a call.
-      if (apdu[3] === 0) end();
-      call ??= { sent: 0, received: 0, name: at[1] };
+      if (apdu[3] === 0) {
+        end();
+        isLoading ||= PACKAGE.every((byte, index) => apdu[5 + index] === byte);
+        if (isLoading) load.taken += taken;
+      }
+      call ??= { sent: 0, received: 0, name: at[1], isLoad: isLoading };
       call.sent += apdu[4];
       call.received += received;
     } else end();
   }
   end();
-  return { apdus, exchanges: apdus + fetched, exchangesUncapped: apdus + uncapped, calls, least };
+  return { apdus, exchanges: apdus + fetched, exchangesUncapped: apdus + uncapped, calls, least, load };
 }

@@ -104,8 +104,8 @@ export class MqttLink extends MqttConnection implements EsipaLink {
     return this.begin(request, accept, undefined);
   }
 
-  async download(request: Uint8Array, into: AnswerSink): Promise<void> {
-    await this.begin(request, () => false, into);
+  download(request: Uint8Array, into: AnswerSink): Promise<unknown> {
+    return this.begin(request, () => false, into);
   }
 
   private begin(request: Uint8Array, accept: Accept, into: AnswerSink | undefined): Promise<Uint8Array> {

@@ -86,6 +86,7 @@ export class EimServer implements RspServer {
     const { message } = this.#context;
     writeGetBoundProfilePackage(message, transactionId, response);
     const answer = new BppAnswer(into);
+    await undefined;
     await this.#link.download(message.bytes, answer);
     const { refusal } = answer;
     if (refusal === undefined) return;
@@ -105,8 +106,10 @@ export class EimServer implements RspServer {
   }
 
   /** Answers to something else are left to the link, which drops them. */
-  private exchange(tag: number): Promise<Uint8Array> {
+  private async exchange(tag: number): Promise<Uint8Array> {
     const { message } = this.#context;
+    // On from an empty stack: the way down to the socket is long (docs/design.md §4).
+    await undefined;
     return this.#link.exchange(
       message.bytes,
       (answer) => answer[0] === tag >> 8 && answer[1] === (tag & 0xff),

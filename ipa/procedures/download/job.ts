@@ -83,6 +83,8 @@ export async function serveDownload(context: IpaContext, session: EimSession): P
   const { downloads } = context;
   const { record } = downloads;
   if (record?.eimId !== session.configuration.eimId) return;
+  // From an empty stack, here and below (docs/design.md §4).
+  await undefined;
   const { result, message } = context;
   try {
     result.clear();
@@ -125,6 +127,7 @@ async function begin(
   record.transactionId = '';
   downloads.save(record);
   try {
+    await undefined;
     const order: DownloadOrder = {
       onSession: (transactionId) => {
         record.transactionId = hex(transactionId);
@@ -195,6 +198,7 @@ async function report(context: IpaContext, session: EimSession, record: Download
   const { message, result, eid } = context;
   context.enter('delivering');
   const { reason, seqNumber } = record;
+  await undefined;
   if (record.stage === 'installed' && record.indirect) {
     // The ordinary notification is all that the eIM needs: it knows the session (procedures.md §7, step 10).
     beginHandleNotification(message);

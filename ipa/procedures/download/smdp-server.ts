@@ -116,6 +116,8 @@ export class SmdpServer implements SmdpConnection {
 
   private async post(name: Es9Function, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
     try {
+      // On from an empty stack (docs/design.md §4).
+      await undefined;
       await this.#client.post(`${this.#path}${name}`, this.#body, fields, sink);
     } catch (error) {
       if (!(error instanceof Es9Error && error.code === 'failed')) throw error;

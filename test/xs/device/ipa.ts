@@ -1,15 +1,20 @@
 import Host, { Serial, Storage, TCP, Time, Timer } from 'host';
+import type { Resolver, ResolverRequest } from '../../../hal/contracts/index.js';
 import { AtModem } from '../../../hal/modem/index.js';
+import { XsHttpClient } from '../../../hal/xs/http-client.js';
 import { XsMqttClient } from '../../../hal/xs/mqtt-client.js';
 import { defaultTimes } from '../../../ipa/esipa/index.js';
 import { MqttLink } from '../../../ipa/esipa/mqtt/link.js';
 import type { IpaEvent } from '../../../ipa/events.js';
 import { Ipad } from '../../../ipa/ipad.js';
+import { SmdpServer } from '../../../ipa/procedures/index.js';
 
 /** Configuration of the whole IPA on the XS host. */
 export interface IpaConfig {
   baud: number;
   broker: { address: string; port: number };
+  /** Where every SM-DP+ is, whatever its name: plain HTTP. Without it downloads come through the eIM. */
+  smdp?: { address: string; port: number };
   /** Hex of the EimConfigurationData to associate, if any. */
   initialEim?: string;
   maxResponse?: number;
@@ -44,7 +49,7 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
   Host.mark('AtModem');
   const storage = Storage.open({ path: 'ipa', format: 'string' });
   const random = () => Host.random();
-  const { commanded } = config;
+  const { commanded, smdp } = config;
   let polls = 0;
   const ipad = new Ipad({
     modem,
@@ -72,6 +77,16 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       if (polls++ === (config.polls ?? 1)) Host.exit();
       else Timer.set(() => ipad.poll(), 100);
     },
+    connectSmdp:
+      smdp &&
+      ((address) =>
+        new SmdpServer(address, {
+          io: XsHttpClient,
+          port: smdp.port,
+          socket: { io: TCP },
+          dns: { io: OneAddress, address: smdp.address },
+          timer: Timer,
+        })),
     createLink: (eim, eid) => {
       if (commanded) Host.mark('before the link');
       const link = new MqttLink({
@@ -101,6 +116,20 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
   }
   Host.mark('Ipad');
   void ipad.run();
+}
+
+/** A resolver for a network with one server in it. */
+class OneAddress implements Resolver {
+  readonly #options: { address?: string };
+
+  constructor(options: { address?: string }) {
+    this.#options = options;
+  }
+
+  resolve({ host, onResolved }: ResolverRequest): void {
+    const { address = '' } = this.#options;
+    Timer.set(() => onResolved?.(host, address), 0);
+  }
 }
 
 function bytes(hex: string): Uint8Array {
