@@ -5,6 +5,7 @@ import { hex } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
 import {
   Broker,
+  CoapEim,
   defaultControlPort,
   Eim,
   EimError,
@@ -42,6 +43,7 @@ interface ServeOptions extends OutputOptions {
   user?: string;
   password?: string;
   topics?: string;
+  coap?: number;
 }
 
 export function registerServe(eim: Command, output: (options: OutputOptions) => Output): void {
@@ -64,6 +66,7 @@ export function registerServe(eim: Command, output: (options: OutputOptions) => 
       port,
       defaultControlPort,
     )
+    .option('--coap <port>', 'also answer CoAP on 127.0.0.1, without security; 0 takes a free port', port)
     .option('--topics <prefix>', 'prefix of the topics, instead of esipa')
     .addOption(
       new Option('--accept <who>', 'any: every device; listed: those of --device and of earlier orders')
@@ -151,7 +154,13 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
       cause: error,
     });
   });
-  const shown = { brokerUrl: url, topics, eid: hex(pki.euicc.eid) };
+  const coap = await startCoap(options, eim, trace);
+  const shown = {
+    brokerUrl: url,
+    topics,
+    ...(coap && { coapUrl: `coap://127.0.0.1:${coap.port}` }),
+    eid: hex(pki.euicc.eid),
+  };
   const control = await serveControl({
     eim,
     eimFqdn: credentials.eimFqdn,
@@ -164,6 +173,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   announce(options, output, credentials, { ...shown, controlUrl: control.url });
   await interrupted();
   await control.close();
+  await coap?.close();
   await link.close();
   eim.close();
   await broker?.close();
@@ -177,10 +187,11 @@ function announce(
     brokerUrl: string;
     controlUrl: string;
     topics: { toEim: string; toIpa: string };
+    coapUrl?: string;
     eid: string;
   },
 ): void {
-  const { brokerUrl, controlUrl, topics } = shown;
+  const { brokerUrl, controlUrl, topics, coapUrl } = shown;
   const words = ['npx xs-ipa device'];
   if (pki !== undefined) words.push(`--pki ${pki}`);
   else if (state !== defaultState) words.push(`--pki ${new StateFolder(state).file('pki')}`);
@@ -195,6 +206,7 @@ function announce(
     `eIM ${eimId}; Ctrl-C ends it`,
     `  broker     ${brokerUrl}`,
     `  topics     ${topics.toEim} and ${topics.toIpa}`,
+    ...(coapUrl === undefined ? [] : [`  coap       ${coapUrl}`]),
     `  control    ${controlUrl}`,
     `  a device   ${words.join(' ')}`,
     `  an order   npx xs-ipa eim list-profiles --eid ${shown.eid}${eim}`,
@@ -219,6 +231,22 @@ async function startBroker(options: ServeOptions, trace: Trace): Promise<Running
   } catch (error) {
     throw withHint(error, 'choose another with --broker-port, or use the broker that runs with --broker');
   }
+}
+
+async function startCoap({ coap: port }: ServeOptions, eim: Eim, trace: Trace): Promise<CoapEim | undefined> {
+  if (port === undefined) return undefined;
+  const coap = new CoapEim({
+    eim,
+    port,
+    onProblem: ({ code, message }) =>
+      trace.emit('eim', { event: 'failure', where: 'coap', code, detail: message }),
+  });
+  try {
+    await coap.open();
+  } catch (error) {
+    throw withHint(error, 'choose another with --coap');
+  }
+  return coap;
 }
 
 function clientTls(options: ServeOptions, embedded: boolean) {

@@ -1,4 +1,5 @@
 export { Broker, type BrokerOptions, type RunningBroker } from './broker.js';
+export { CoapEim, type CoapEimOptions } from './coap.js';
 export type { ConfigurationOptions } from './configuration.js';
 export {
   type ControlOptions,

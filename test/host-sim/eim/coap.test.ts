@@ -1,0 +1,164 @@
+import { createSocket } from 'node:dgram';
+import { Agent, type IncomingMessage } from 'coap';
+import { generate, type Packet, parse } from 'coap-packet';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { nodeTimer } from '../../../hal/node/timer.js';
+import { NodeUdp } from '../../../hal/node/udp.js';
+import { decode, EuiccPackageRequest } from '../../../host-sim/asn1/index.js';
+import { VirtualClock } from '../../../host-sim/clock.js';
+import { CoapEim, type CoapEimOptions, Eim, type EimError } from '../../../host-sim/eim/index.js';
+import { makePki, type Pki } from '../../../host-sim/pki/index.js';
+import { seeded } from '../../../host-sim/random.js';
+import { MemoryStore } from '../../../host-sim/store.js';
+import { CoapLink } from '../../../ipa/esipa/coap/index.js';
+import { FakeDevice, readPoll, readResponse } from './fake-device.js';
+
+const eid = '89049032123451234512345678901235';
+const eims = [{ eimId: 'eim.example.com', eimIdType: 2, eimFqdn: 'eim.example.com' }] as const;
+const PATH = '/gsma/rsp2/asn1';
+
+let pki: Pki;
+beforeAll(async () => {
+  pki = await makePki({ eid, eims, now: new VirtualClock().now, random: seeded(1) });
+});
+
+const open: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+});
+
+async function start(options: Partial<CoapEimOptions> = {}, store = new MemoryStore()) {
+  const problems: EimError[] = [];
+  const eim = new Eim({
+    credentials: pki.eims[0],
+    ciCertificates: pki.ciCertificates,
+    store,
+    clock: new VirtualClock(),
+    random: seeded(3),
+  });
+  const server = new CoapEim({ eim, port: 0, onProblem: (problem) => problems.push(problem), ...options });
+  await server.open();
+  open.push(() => server.close());
+  const agent = new Agent({ type: 'udp4' });
+  open.push(() => agent.close());
+  const ask = (body: Uint8Array, { method = 'POST', pathname = PATH } = {}) =>
+    new Promise<IncomingMessage>((resolve, reject) => {
+      const request = agent.request({
+        host: '127.0.0.1',
+        port: server.port,
+        method: method as 'POST',
+        pathname,
+        token: Buffer.from([1, ++tokens & 255]),
+      });
+      request.on('response', resolve);
+      request.on('error', reject);
+      request.end(Buffer.from(body));
+    });
+  return { eim, server, problems, ask };
+}
+let tokens = 0;
+
+/** One datagram, and the one that comes back. */
+function exchange(port: number, packet: Packet): Promise<ReturnType<typeof parse>> {
+  const socket = createSocket('udp4');
+  return new Promise((resolve) => {
+    socket.once('message', (bytes) => {
+      socket.close();
+      resolve(parse(bytes));
+    });
+    socket.send(generate(packet, 3_000), port, '127.0.0.1');
+  });
+}
+
+describe('the eIM over CoAP', () => {
+  it('answers polls and takes results, of another client', async () => {
+    const { eim, ask } = await start();
+    const card = new FakeDevice(pki, 9);
+    const first = await ask(card.poll());
+    expect(first.code).toBe('2.05');
+    const question = readPoll(first.payload).ipaEuiccDataRequest!;
+    const taken = await ask(card.deliver({ ipaEuiccDataResponse: card.data(question) }));
+    expect([taken.code, readResponse(taken.payload).emptyResponse]).toEqual(['2.05', {}]);
+    const outcome = eim.queue(eid, { psmo: [{ op: 'enable', iccid: '89000101000000000018' }] });
+    const request = readPoll((await ask(card.poll())).payload).euiccPackageRequest!;
+    const bytes = EuiccPackageRequest.write(request);
+    expect(card.accepts(bytes)).toBe(true);
+    const result = card.execute(decode(EuiccPackageRequest, bytes), [{ enableResult: 0 }]);
+    const response = await ask(card.deliver({ euiccPackageResult: result }));
+    expect(readResponse(response.payload).eimAcknowledgements).toEqual([1]);
+    expect(await outcome).toMatchObject({ outcome: 'verified', ok: true });
+  });
+
+  it('gives and takes long messages in blocks, to our link', async () => {
+    const { eim, server } = await start();
+    const card = new FakeDevice(pki, 9);
+    const link = new CoapLink({
+      eimId: 'eim',
+      udp: { io: NodeUdp },
+      host: '127.0.0.1',
+      port: server.port,
+      timer: nodeTimer,
+      random: Math.random,
+      blockSize: 64,
+    });
+    open.push(() => link.close());
+    link.resume();
+    const any = () => true;
+    const question = readPoll(await link.exchange(card.poll(), any)).ipaEuiccDataRequest!;
+    const data = card.deliver({ ipaEuiccDataResponse: card.data(question) });
+    expect(data.length).toBeGreaterThan(1_000);
+    expect(readResponse(await link.exchange(data, any)).emptyResponse).toEqual({});
+    const psmo = Array.from({ length: 70 }, () => ({ op: 'delete', iccid: '89000101000000000018' }) as const);
+    void eim.queue(eid, { psmo });
+    const answer = await link.exchange(card.poll(), any);
+    expect(answer.length).toBeGreaterThan(900);
+    expect(readPoll(answer).euiccPackageRequest).toBeDefined();
+  });
+
+  it('says what is wrong with a request', async () => {
+    const { ask, server, problems } = await start({ limit: 2_000 });
+    const poll = new FakeDevice(pki).poll();
+    expect((await ask(poll, { method: 'PUT' })).code).toBe('4.05');
+    expect((await ask(new Uint8Array(), { method: 'GET' })).code).toBe('4.05');
+    expect((await ask(poll, { pathname: '/gsma/rsp2' })).code).toBe('4.04');
+    expect((await ask(Buffer.from('bf4e0100', 'hex'))).code).toBe('2.04');
+    expect((await ask(Buffer.from('bf7f0100', 'hex'))).code).toBe('4.00');
+    expect((await ask(new Uint8Array())).code).toBe('4.00');
+    const path = PATH.split('/')
+      .slice(1)
+      .map((segment) => ({ name: 'Uri-Path' as const, value: Buffer.from(segment) }));
+    const send = async (extra: Packet['options'], payload: Buffer, messageId: number) => {
+      const token = Buffer.from([messageId]);
+      const options = [...path, ...(extra ?? [])];
+      const packet = { code: 'POST', confirmable: true, messageId, token, options, payload } as Packet;
+      const answer = await exchange(server.port, packet);
+      expect([answer.ack, answer.messageId, answer.token]).toEqual([true, messageId, token]);
+      return answer.code;
+    };
+    const block1 = (value: number) => [{ name: 'Block1' as const, value: Buffer.from([value]) }];
+    expect(await send([], Buffer.alloc(2_001), 1)).toBe('4.13');
+    expect(await send([{ name: 'Size1', value: Buffer.from([9, 0]) }], Buffer.alloc(9), 2)).toBe('4.13');
+    expect(await send(block1(0x26), Buffer.alloc(16), 3)).toBe('4.13');
+    expect(await send(block1(0x18), Buffer.alloc(16), 4)).toBe('4.08');
+    expect(await send(block1(0x08), Buffer.alloc(15), 5)).toBe('4.00');
+    expect(await send(block1(0x0f), Buffer.alloc(16), 6)).toBe('4.00');
+    expect(await send([{ name: 'If-Match', value: Buffer.from([1]) }], Buffer.alloc(1), 7)).toBe('4.02');
+    expect(await send(block1(0x08), Buffer.alloc(16), 8)).toBe('2.31');
+    expect(problems).toEqual([]);
+  });
+
+  it('answers 5.00 and says so when it cannot save', async () => {
+    const store = new MemoryStore();
+    const { ask, problems } = await start({}, store);
+    store.save = () => {
+      throw new Error('disk full');
+    };
+    expect((await ask(new FakeDevice(pki).poll())).code).toBe('5.00');
+    expect(problems.map(({ message }) => message)).toEqual([expect.stringContaining('disk full')]);
+  });
+
+  it('says where it cannot listen', async () => {
+    const { server } = await start();
+    await expect(start({ port: server.port })).rejects.toMatchObject({ name: 'EimError', code: 'network' });
+  });
+});
