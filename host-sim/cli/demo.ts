@@ -7,17 +7,22 @@ import { makePki } from '../pki/index.js';
 import { seeded } from '../random.js';
 import { MemoryStore } from '../store.js';
 import { Figures, Trace } from '../trace/index.js';
-import { DeviceFailed, loadHost, type StartHost, XsDevice, type XsFigures } from '../xs/index.js';
+import { DeviceFailed, loadHost, type StartHost, XsDevice } from '../xs/index.js';
+import { Costs } from './costs.js';
+import { startSmdp } from './demo-smdp.js';
 import { defaultEid as EID, defaultEimId as MAIN } from './folder.js';
-import type { Ipa } from './ipa.js';
+import { type Ipa, NodeIpa } from './ipa.js';
 import { personality, UsageError, whole } from './operands.js';
 import type { Output, OutputOptions } from './output.js';
 import { brokerAnswers, embeddedInstead } from './reach.js';
-import { type Cast, Stage, StepFailed } from './stage.js';
-import { life } from './story.js';
-import { createIpad, operators, simulateModem, streamTarget } from './world.js';
+import { type Scenario, type ScenarioName, scenarios } from './scenarios/index.js';
+import { Stage, StepFailed } from './stage.js';
+import { leftOvers, summarise } from './summary.js';
+import { createIpad, factoryProfiles, operators, simulateModem, streamTarget } from './world.js';
 
 interface DemoOptions extends OutputOptions {
+  scenario: ScenarioName;
+  profileSize: number;
   broker?: string;
   personality: string;
   baud: number;
@@ -34,6 +39,9 @@ const XS_MAX_RESPONSE = 48;
 /** The most there is. */
 const NO_CAP = 256;
 
+/** Least memory of the eUICC for profiles, bytes. */
+const MEMORY = 1_048_576;
+
 const BACKUP = 'backup-eim.example.com';
 const BACKUP_PREFIX = 'esipa-backup';
 
@@ -43,6 +51,12 @@ export function registerDemo(program: Command, output: (options: OutputOptions) 
     .description(
       "one device's life: association, profile switch, eIM packages, attacks; real signatures at every joint",
     )
+    .addOption(
+      new Option('--scenario <name>', 'which story is told')
+        .choices(Object.keys(scenarios))
+        .default('psmo' satisfies ScenarioName),
+    )
+    .option('--profile-size <bytes>', 'of the profiles that are downloaded', whole(500, 4_000_000), 12_000)
     .option(
       '--broker <url>',
       'use this MQTT broker instead of an embedded one, for example mqtt://127.0.0.1:1883',
@@ -95,6 +109,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
   const random = seeded(options.seed);
   const trace = new Trace(clock);
   const figures = new Figures();
+  const scenario: Scenario = scenarios[options.scenario];
   trace.subscribe((event) => figures.take(event));
   trace.subscribe((event) => output.event(event));
   const closing: (() => unknown)[] = [];
@@ -110,21 +125,9 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
     }
     const eims = [MAIN, BACKUP].map((name) => ({ eimId: name, eimIdType: 2 as const, eimFqdn: name }));
     const pki = await makePki({ eid: EID, eims, now: clock.now, random });
-    const [eim, backup] = pki.eims.map((credentials, index) => {
-      const observe = trace.observer(index === 0 ? 'eim' : 'eim 2');
-      const { ciCertificates } = pki;
-      return new Eim({ credentials, ciCertificates, store: new MemoryStore(), clock, random, observe });
-    });
-    const backupTopics = { toEim: `${BACKUP_PREFIX}/{eid}/eim`, toIpa: `${BACKUP_PREFIX}/{eid}/ipa` };
-    for (const link of [new MqttEim({ eim, url }), new MqttEim({ eim: backup, url, topics: backupTopics })]) {
-      await link.open();
-      closing.push(() => link.close());
-    }
-    closing.push(() => eim.close());
-    closing.push(() => backup.close());
-
     const network = operators();
-    const { personality, baud, seed, maxResponse, slowness } = options;
+    const { personality, baud, seed, maxResponse, slowness, profileSize } = options;
+    const [{ address: smdpAddress }] = pki.smdps;
     const store = new MemoryStore();
     const { euicc, modem, bearer } = simulateModem({
       pki,
@@ -134,10 +137,39 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
       trace,
       network,
       personality,
+      profiles: factoryProfiles(scenario.downloads ? smdpAddress : undefined),
+      ecallSupported: scenario.ecallSupported,
+      memoryBytes: Math.max(MEMORY, 4 * profileSize),
       // The XS host paces the line itself, so that only its serial port can lose bytes.
       baud: start ? 0 : baud,
     });
     closing.push(() => modem.powerOff());
+    const smdp = scenario.downloads
+      ? await startSmdp({ pki, clock, random, trace, bearer, tls: !start })
+      : undefined;
+    closing.push(() => smdp?.close());
+    const [eim, backup] = pki.eims.map((credentials, index) => {
+      const observe = trace.observer(index === 0 ? 'eim' : 'eim 2');
+      const { ciCertificates } = pki;
+      const { connect } = smdp ?? {};
+      return new Eim({
+        credentials,
+        ciCertificates,
+        store: new MemoryStore(),
+        clock,
+        random,
+        observe,
+        connect,
+      });
+    });
+    const backupTopics = { toEim: `${BACKUP_PREFIX}/{eid}/eim`, toIpa: `${BACKUP_PREFIX}/{eid}/ipa` };
+    for (const link of [new MqttEim({ eim, url }), new MqttEim({ eim: backup, url, topics: backupTopics })]) {
+      await link.open();
+      closing.push(() => link.close());
+    }
+    closing.push(() => eim.close());
+    closing.push(() => backup.close());
+
     const prefixes = { [BACKUP]: BACKUP_PREFIX };
     let ipad: Ipa;
     let device: XsDevice | undefined;
@@ -154,9 +186,11 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
         seed,
         maxResponse: maxResponse ?? XS_MAX_RESPONSE,
         slowness,
+        settings: scenario.settings as Readonly<Record<string, number | boolean>> | undefined,
+        smdpPort: smdp?.relay.port,
       });
     } else {
-      ipad = createIpad({
+      const own = createIpad({
         serial: { io: modem.Serial, baud },
         clock,
         random,
@@ -166,9 +200,34 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
         prefixes,
         bearer,
         maxResponse,
+        connectSmdp: smdp?.connectSmdp,
+        settings: scenario.settings,
       });
+      ipad = new NodeIpa(own);
     }
-    const stage = new Stage({ eid: EID, ipad, euicc, network, eim, backup, clock, trace });
+    const costs = new Costs(() => ({
+      ticks: clock.ticks,
+      apdus: figures.apdus,
+      uart: { ...modem.uartBytes },
+      esipa: { up: figures.bytesUp, down: figures.bytesDown },
+      http: { up: 0, down: 0, ...smdp?.relay.bytes },
+    }));
+    const stage = new Stage({
+      eid: EID,
+      ipad,
+      euicc,
+      network,
+      eim,
+      backup,
+      clock,
+      trace,
+      costs,
+      ciKeyId: pki.euicc.ciKeyId,
+      smdp: smdp?.smdp,
+      smdpWay: smdp?.way,
+      profileSize,
+      baud,
+    });
     const running = ipad.run();
     closing.push(async () => {
       ipad.stop();
@@ -176,7 +235,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
     });
 
     try {
-      const told = life(stage, pki.euicc.ciKeyId);
+      const told = scenario.tell(stage).then(() => stage.finish());
       await (device ? Promise.race([told, device.failed]) : told);
     } catch (error) {
       if (!(error instanceof StepFailed || error instanceof DeviceFailed)) throw error;
@@ -186,8 +245,20 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
     failures.push(...leftOvers(stage.cast));
     while (closing.length > 0) await closing.pop()?.();
     failures.push(...(device?.troubles ?? []));
-    const { refusedAsExpected } = stage;
-    return summarise(trace, figures, failures, refusedAsExpected, modem.uartBytes, device?.figures, output);
+    return summarise(
+      {
+        scenario: options.scenario,
+        trace,
+        figures,
+        costs,
+        failures,
+        refusedAsExpected: stage.refusedAsExpected,
+        uart: modem.uartBytes,
+        http: smdp?.relay.bytes ?? { up: 0, down: 0 },
+        xs: device?.figures,
+      },
+      output,
+    );
   } finally {
     // Only after a failure is there anything left to close.
     while (closing.length > 0) await closing.pop()?.();
@@ -200,68 +271,4 @@ function xsHost({ baud, speed }: DemoOptions): Promise<StartHost> {
   if (baud === 0)
     throw new UsageError("a device's serial port has a speed: --engine xs needs a --baud above 0");
   return loadHost(import.meta.url);
-}
-
-/** What must not be there at the end. */
-function leftOvers({ euicc, eim, backup }: Cast): string[] {
-  const found: string[] = [];
-  const kept = euicc.results.length + euicc.notifications.length;
-  if (kept > 0) found.push(`${kept} results or notifications are still on the eUICC`);
-  for (const { waiting, outstanding } of [...eim.devices(), ...backup.devices()]) {
-    if (waiting > 0 || outstanding) found.push('orders are still open at an eIM');
-  }
-  return found;
-}
-
-function summarise(
-  trace: Trace,
-  figures: Figures,
-  failures: readonly string[],
-  refusedAsExpected: number,
-  uart: { readonly up: number; readonly down: number },
-  xs: XsFigures | undefined,
-  output: Output,
-): boolean {
-  const { queued, verified, answered, refused, rejected, notifications, profileSwitches, apdus } = figures;
-  const { messages, bytesUp, bytesDown, dropped } = figures;
-  const ok =
-    failures.length === 0 &&
-    queued === verified + answered &&
-    refused === refusedAsExpected &&
-    rejected === 0;
-  trace.emit('demo', {
-    event: 'summary',
-    ok,
-    failures,
-    packages: { queued, verified, answered, refused, refusedAsExpected, rejected },
-    notifications,
-    profileSwitches,
-    apdus,
-    uartBytes: { up: uart.up, down: uart.down },
-    esipa: { messages, bytesUp, bytesDown, dropped },
-    milliseconds: Math.round(figures.last),
-    ...(xs && { xs }),
-  });
-  output.line();
-  output.line(ok ? '■ Everything that was queued is verified and acknowledged.' : '■ The demo failed:');
-  for (const failure of failures) output.line(`  ${failure}`);
-  output.line();
-  output.line(`  orders          ${queued} queued, ${verified} verified, ${answered} answered`);
-  const more = refused === refusedAsExpected ? '' : `; refused beside them: ${refused - refusedAsExpected}`;
-  output.line(`  attacks         ${refusedAsExpected} refused${more}`);
-  output.line(`  notifications   ${notifications} delivered, ${profileSwitches} profile switches`);
-  output.line(
-    `  eUICC           ${apdus} APDUs, ${uart.up} characters up and ${uart.down} down the serial line`,
-  );
-  output.line(
-    `  ESipa           ${messages} messages, ${bytesUp} B up and ${bytesDown} B down, ${dropped} dropped`,
-  );
-  if (xs) {
-    output.line(
-      `  XS ${xs.version.padEnd(13)}${xs.peakHeap} B of heap (${xs.peakSlots} slots of ${xs.slotBytes} B, ${xs.peakChunks} B in chunks), ${xs.peakStack} slots of stack`,
-    );
-    output.line(`  serial port     ${xs.serialLost} characters lost, ${xs.retries} new attempts`);
-  }
-  output.line(`  time            ${(figures.last / 1000).toFixed(1)} s`);
-  return ok;
 }

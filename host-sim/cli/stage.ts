@@ -1,13 +1,23 @@
+import { iccidDigits } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
 import type { Eim, Order, Outcome, QueueOptions } from '../eim/index.js';
 import type { VirtualEuicc } from '../euicc/index.js';
 import type { TraceEvent } from '../events.js';
 import type { Network } from '../modem/index.js';
+import type { Smdp } from '../smdp/index.js';
 import type { Trace } from '../trace/index.js';
+import type { DeviceOperation } from '../xs/index.js';
+import type { Costs } from './costs.js';
 import type { Ipa } from './ipa.js';
 
-/** Nothing in a story takes longer, in milliseconds of its clock; what does has failed. */
+/** Nothing in a story takes longer, besides a download, in milliseconds of its clock; what does has failed. */
 const PATIENCE = 60_000;
+/** Most characters on the serial line for each byte of a profile, whatever else it carries meanwhile. */
+const CHARACTERS = 8;
+/** Bits of a character. */
+const BITS = 10;
+/** Of a profile, in milliseconds for a byte, where the line is not paced. */
+const UNPACED = 0.5;
 
 /** A step did not end as it must. */
 export class StepFailed extends Error {
@@ -23,12 +33,23 @@ export interface Cast {
   backup: Eim;
   clock: Clock;
   trace: Trace;
+  costs: Costs;
+  /** SubjectKeyIdentifier of the CI whose certificates the eUICC is to sign with. */
+  ciKeyId: Uint8Array;
+  /** In stories that download. */
+  smdp?: Smdp;
+  /** How the device reaches it, a sentence. */
+  smdpWay?: string;
+  /** Bytes of the profiles that are downloaded. */
+  profileSize: number;
+  /** Of the serial line; 0 when it is not paced. */
+  baud: number;
 }
 
 /** What a story is told with: orders, polls, attacks, and waiting for what must happen. Every wait ends. */
 export class Stage {
   readonly cast: Cast;
-  /** Attacks that ended in the refusal they must end in. */
+  /** Attacks and orders that ended in the refusal they must end in. */
   refusedAsExpected = 0;
   readonly #waits = new Set<() => void>();
 
@@ -41,8 +62,29 @@ export class Stage {
     for (const stop of [...this.#waits]) stop();
   }
 
-  step(title: string, detail?: string): void {
+  /** Milliseconds of the clock. */
+  get patience(): number {
+    const { profileSize, baud } = this.cast;
+    return PATIENCE + profileSize * (baud === 0 ? UNPACED : (CHARACTERS * BITS * 1000) / baud + UNPACED);
+  }
+
+  /** ICCID of the enabled profile. */
+  get enabled(): string | undefined {
+    const profile = this.cast.euicc.profiles.find(({ enabled }) => enabled);
+    return profile && iccidDigits(profile.iccid);
+  }
+
+  /** The next chapter begins; the one before is paid. */
+  async step(title: string, detail?: string): Promise<void> {
+    await this.finish();
+    this.cast.costs.begin(title);
     this.cast.trace.emit('demo', { event: 'step', title, detail });
+  }
+
+  /** The last chapter is over. */
+  async finish(): Promise<void> {
+    const { costs, ipad } = this.cast;
+    costs.end(await ipad.mark());
   }
 
   /**
@@ -50,12 +92,28 @@ export class Stage {
    * @throws StepFailed unless every operation succeeded
    */
   async order(order: Order, options: QueueOptions = {}, eim = this.cast.eim): Promise<Outcome> {
-    const outcome = eim.queue(this.cast.eid, order, { ...options, timeoutMilliseconds: PATIENCE });
+    const outcome = eim.queue(this.cast.eid, order, { ...options, timeoutMilliseconds: this.patience });
     if (options.mode !== 'injection') this.cast.ipad.poll();
     const result = await outcome;
     if (!result.ok) throw new StepFailed(`${JSON.stringify(order)} ended with ${JSON.stringify(result)}`);
     await this.quiet();
     return result;
+  }
+
+  /**
+   * Queues an order that does not end as ordered, and waits until everything is quiet.
+   * @param expected what makes the outcome right
+   * @throws StepFailed unless it does
+   */
+  async orderInVain(order: Order, expected: (outcome: Outcome) => boolean): Promise<void> {
+    const { eim, eid, ipad } = this.cast;
+    const outcome = eim.queue(eid, order, { timeoutMilliseconds: this.patience });
+    ipad.poll();
+    const result = await outcome;
+    if (!expected(result))
+      throw new StepFailed(`${JSON.stringify(order)} ended with ${JSON.stringify(result)}`);
+    if (result.outcome === 'refused') this.refusedAsExpected++;
+    await this.quiet();
   }
 
   /** Polls every eIM and waits for the answer of one of them. */
@@ -68,6 +126,12 @@ export class Stage {
     this.cast.ipad.poll();
     await answered;
     await idle;
+  }
+
+  /** Lets the device do something by itself. @throws StepFailed unless the eUICC does it */
+  async perform(operation: DeviceOperation): Promise<void> {
+    const result = await this.cast.ipad.perform(operation);
+    if (result !== 0) throw new StepFailed(`the eUICC answered ${operation.op} with ${result}`);
   }
 
   /** Pushes a package past the eIM's queue. @throws StepFailed unless it is refused with `expected` */
@@ -104,8 +168,8 @@ export class Stage {
     const happened = new Promise<void>((resolve, reject) => {
       const timer = clock.set(() => {
         stop();
-        reject(new StepFailed(`waited ${PATIENCE / 1000} s in vain until ${what}`));
-      }, PATIENCE);
+        reject(new StepFailed(`waited ${Math.round(this.patience / 1000)} s in vain until ${what}`));
+      }, this.patience);
       const unsubscribe = trace.subscribe((event) => {
         if (!fits(event)) return;
         stop();

@@ -4,7 +4,7 @@ import { type BrokerOptions, mqttConfiguration } from '../../hal/node/mqtt.js';
 import { Protocol, supports } from '../../ipa/es10/index.js';
 import type { LinkTimes } from '../../ipa/esipa/index.js';
 import { MqttLink } from '../../ipa/esipa/mqtt/link.js';
-import { Ipad } from '../../ipa/ipad.js';
+import { Ipad, type IpadOptions } from '../../ipa/ipad.js';
 import type { IpaSettings } from '../../ipa/procedures/index.js';
 import { NotificationEventNames } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
@@ -25,8 +25,11 @@ export function operators(): Network {
   ]);
 }
 
-/** What a virtual eUICC leaves the factory with: two operators and a fallback profile. */
-export function factoryProfiles(): ProfileSeed[] {
+/**
+ * What a virtual eUICC leaves the factory with: two operators and a fallback profile.
+ * @param notified SM-DP+ that is told of all of them; each has one of its own when absent
+ */
+export function factoryProfiles(notified?: string): ProfileSeed[] {
   const seed = (name: string, iccid: string, imsi: string, rest: Partial<ProfileSeed>): ProfileSeed => ({
     iccid,
     imsi,
@@ -34,7 +37,10 @@ export function factoryProfiles(): ProfileSeed[] {
     profileName: `${name} IoT`,
     fallbackAllowed: true,
     notifications: [
-      { events: NotificationEventNames, address: `smdp.${name.split(' ')[0].toLowerCase()}.example` },
+      {
+        events: NotificationEventNames,
+        address: notified ?? `smdp.${name.split(' ')[0].toLowerCase()}.example`,
+      },
     ],
     ...rest,
   });
@@ -57,6 +63,8 @@ interface SimulatedCardAndModem {
   es10c?: boolean;
   profiles?: ProfileSeed[];
   imei?: string;
+  ecallSupported?: boolean;
+  memoryBytes?: number;
 }
 
 /** A virtual eUICC in a simulated modem, and the data connection that comes with it. */
@@ -75,6 +83,8 @@ export function simulateModem(options: SimulatedCardAndModem): {
     observe: trace.observer('euicc'),
     profiles: options.profiles ?? factoryProfiles(),
     es10c: options.es10c,
+    ecallSupported: options.ecallSupported,
+    memoryBytes: options.memoryBytes,
     defaultDpAddress: 'smdp.alpha.example',
     rootDsAddress: 'lpa.ds.example',
   });
@@ -105,6 +115,7 @@ interface IpaOnNode {
   /** The modem's data connection; this computer's network where not given. */
   bearer?: Bearer;
   initialEim?: Uint8Array;
+  connectSmdp?: IpadOptions['connectSmdp'];
   settings?: Partial<IpaSettings>;
   times?: LinkTimes;
   access?: 'auto' | 'csim' | 'cgla';
@@ -132,6 +143,7 @@ export function createIpad(options: IpaOnNode): Ipad {
     modem,
     platform: { timer: clock, time: clock, random, storage: options.storage },
     initialEim: options.initialEim,
+    connectSmdp: options.connectSmdp,
     blockSize: options.blockSize,
     observe,
     settings: { networkThroughModem: bearer !== undefined, ...options.settings },

@@ -6,7 +6,11 @@ export class Figures {
   verified = 0;
   /** Data requests; they carry no signature that could be verified. */
   answered = 0;
+  /** Profiles that were downloaded and installed. */
+  downloads = 0;
   refused = 0;
+  /** Of these, orders; the others were attacks. */
+  refusedOrders = 0;
   rejected = 0;
   acknowledged = 0;
   notifications = 0;
@@ -44,8 +48,11 @@ export class Figures {
         if (event.what === 'queued') this.queued++;
         else if (event.what === 'verified') this.verified++;
         else if (event.what === 'data' && event.detail?.kind === 'order') this.answered++;
-        else if (event.what === 'refused') this.refused++;
-        else if (event.what === 'rejected') this.rejected++;
+        else if (event.what === 'download' && event.detail?.ok === true) this.downloads++;
+        else if (event.what === 'refused') {
+          this.refused++;
+          if (event.detail?.queued === true) this.refusedOrders++;
+        } else if (event.what === 'rejected') this.rejected++;
         else if (event.what === 'acknowledged') this.acknowledged++;
         else if (event.what === 'notification') this.notifications++;
         break;

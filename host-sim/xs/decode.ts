@@ -7,8 +7,8 @@ const LIST = 0x6c;
 const NUMBER = 0x6e;
 const TEXT = 0x74;
 
-/** An event of the device, or how many of them it could not tell. */
-export type Told = Happening | { event: 'unheard'; count: number };
+/** An event of the device, how an operation ended, or how many events it could not tell. */
+export type Told = Happening | { event: 'operated'; result: number } | { event: 'unheard'; count: number };
 
 /** Puts together what comes from a device's console (wire.ts). @throws Error when it is not what a device says */
 export class ConsoleDecoder {

@@ -7,9 +7,9 @@ import type { Bearer, StreamTarget } from '../modem/bearer.js';
 import { listenTcp, type SimulatedModem } from '../modem/index.js';
 import type { Happening } from '../trace/index.js';
 import { ConsoleDecoder } from './decode.js';
-import type { HostResult, RunningHost, StartHost } from './host.js';
+import type { HostFigures, HostResult, RunningHost, StartHost } from './host.js';
 import { relay } from './relay.js';
-import { ConsoleCommand, type DeviceConfig } from './wire.js';
+import { ConsoleCommand, DEVICE_OPERATIONS, type DeviceConfig, type DeviceOperation } from './wire.js';
 
 type IpaState = Extract<TraceEvent, { event: 'state'; from: unknown }>['state'];
 
@@ -42,6 +42,10 @@ export interface XsDeviceOptions {
   seed: number;
   maxResponse?: number;
   slowness: number;
+  /** Replaces single settings of the IPA. */
+  settings?: DeviceConfig['settings'];
+  /** Port on 127.0.0.1 that leads to the SM-DP+ over plain HTTP, through the modem. */
+  smdpPort?: number;
   heap?: number;
   stack?: number;
 }
@@ -86,7 +90,11 @@ export class XsDevice {
   #state: IpaState = 'starting';
   #stopping = false;
   #ended: Promise<void> = Promise.resolve();
-  #figures: Omit<XsFigures, 'retries' | 'restarts'> | undefined;
+  #figures: Omit<XsFigures, 'serialLost' | 'retries' | 'restarts'> | undefined;
+  #serialLost = 0;
+  #marks = 0;
+  readonly #marked = new Map<string, (peak: number | undefined) => void>();
+  readonly #operations: { resolve: (result: number) => void; reject: (error: Error) => void }[] = [];
   #restarts = 0;
   #retries = 0;
   /** Why the device started again, each time; and what else must not have been. */
@@ -120,7 +128,10 @@ export class XsDevice {
 
   /** Of the whole run, once it has ended. */
   get figures(): XsFigures | undefined {
-    return this.#figures && { ...this.#figures, retries: this.#retries, restarts: this.#restarts };
+    const serialLost = this.#serialLost;
+    return (
+      this.#figures && { ...this.#figures, serialLost, retries: this.#retries, restarts: this.#restarts }
+    );
   }
 
   poll(): void {
@@ -129,6 +140,26 @@ export class XsDevice {
 
   associate(initialEim: Uint8Array): void {
     this.#command(ConsoleCommand.associate, initialEim);
+  }
+
+  /** @returns what the eUICC gives, 0 when it was done. @throws DeviceFailed when the device starts again meanwhile */
+  perform(operation: DeviceOperation): Promise<number> {
+    const options = operation.op === 'resetMemory' ? operation.options : 0;
+    return new Promise((resolve, reject) => {
+      this.#operations.push({ resolve, reject });
+      this.#command(ConsoleCommand.operate, Uint8Array.of(DEVICE_OPERATIONS.indexOf(operation.op), options));
+    });
+  }
+
+  /** Ends a section. @returns its peak heap in bytes, garbage included; undefined when the device has stopped */
+  mark(): Promise<number | undefined> {
+    const host = this.#host;
+    if (!host || this.#stopping) return Promise.resolve(undefined);
+    const label = `step${++this.#marks}`;
+    return new Promise((resolve) => {
+      this.#marked.set(label, resolve);
+      host.command(`mark ${label}`);
+    });
   }
 
   /** Uses up the device's memory. */
@@ -154,7 +185,7 @@ export class XsDevice {
   }
 
   async #listen(): Promise<void> {
-    const { modem, bearer, broker, prefixes = {}, baud, maxResponse } = this.#options;
+    const { modem, bearer, broker, prefixes = {}, baud, maxResponse, settings, smdpPort } = this.#options;
     const address = '127.0.0.1';
     const serial = await listenTcp(modem, { host: address, port: 0 });
     this.#closing.push(() => serial.close());
@@ -172,6 +203,8 @@ export class XsDevice {
       prefixes,
       baud,
       maxResponse,
+      settings,
+      smdp: smdpPort === undefined ? undefined : { address, port: smdpPort },
     };
   }
 
@@ -187,13 +220,18 @@ export class XsDevice {
       slowness,
       seed: seed + this.#restarts + 1,
       storage: this.#storage,
+      control: true,
+      onFigures: (figures) => this.#add(figures),
     });
     this.#host = host;
     this.#ended = host.ended.then((result) => this.#over(result));
   }
 
   async #over({ code, complaints, figures }: HostResult): Promise<void> {
-    if (figures) this.#add(figures);
+    this.#serialLost += figures?.serial.lost ?? 0;
+    for (const resolve of this.#marked.values()) resolve(undefined);
+    this.#marked.clear();
+    for (const { reject } of this.#operations.splice(0)) reject(new DeviceFailed('the device stopped'));
     this.#socket = undefined;
     if (code === 0 && this.#stopping) return;
     const why = ABORTS[code ?? 0] ?? (code === null ? 'it was killed' : `it ended with ${code}`);
@@ -224,6 +262,10 @@ export class XsDevice {
         this.troubles.push(`${told.count} events did not fit through the device's console`);
         return;
       }
+      if (told.event === 'operated') {
+        this.#operations.shift()?.resolve(told.result as number);
+        return;
+      }
       if (told.event === 'state') this.#state = told.state as IpaState;
       if (told.event === 'failure' && told.retryIn !== undefined) this.#retries++;
       this.#options.observe(told);
@@ -239,18 +281,19 @@ export class XsDevice {
     this.#socket?.write(Uint8Array.from([command, data.length >> 8, data.length & 0xff, ...data]));
   }
 
-  #add(figures: NonNullable<HostResult['figures']>): void {
-    const { version, slotBytes, bytesPeak, slotsPeak, chunksPeak, stackPeak, serial } = figures;
+  #add({ label, version, slotBytes, bytesPeak, slotsPeak, chunksPeak, stackPeak }: HostFigures): void {
     const before = this.#figures;
+    const isHigher = bytesPeak > (before?.peakHeap ?? 0);
     this.#figures = {
       version,
       slotBytes,
-      peakHeap: Math.max(before?.peakHeap ?? 0, bytesPeak),
-      peakSlots: Math.max(before?.peakSlots ?? 0, slotsPeak),
-      peakChunks: Math.max(before?.peakChunks ?? 0, chunksPeak),
+      peakHeap: isHigher ? bytesPeak : before!.peakHeap,
+      peakSlots: isHigher ? slotsPeak : before!.peakSlots,
+      peakChunks: isHigher ? chunksPeak : before!.peakChunks,
       peakStack: Math.max(before?.peakStack ?? 0, stackPeak),
-      serialLost: (before?.serialLost ?? 0) + serial.lost,
     };
+    this.#marked.get(label)?.(bytesPeak);
+    this.#marked.delete(label);
   }
 
   async #close(): Promise<void> {

@@ -12,6 +12,21 @@ export interface HostOptions {
   slowness: number;
   seed: number;
   storage: string;
+  /** Takes commands. */
+  control: boolean;
+  onFigures: (figures: HostFigures) => void;
+}
+
+/** Peaks are since the mark before. */
+export interface HostFigures {
+  label: string;
+  version: string;
+  slotBytes: number;
+  bytesPeak: number;
+  slotsPeak: number;
+  chunksPeak: number;
+  stackPeak: number;
+  serial: { sent: number; received: number; lost: number };
 }
 
 /** Of an XS machine that has ended. */
@@ -19,19 +34,13 @@ export interface HostResult {
   /** 11: memory full, 12: stack overflow, 15: unhandled exception, 18: unhandled rejection; null: killed. */
   code: number | null;
   complaints: string;
-  figures?: {
-    version: string;
-    slotBytes: number;
-    bytesPeak: number;
-    slotsPeak: number;
-    chunksPeak: number;
-    stackPeak: number;
-    serial: { sent: number; received: number; lost: number };
-  };
+  figures?: HostFigures;
 }
 
 export interface RunningHost {
   readonly ended: Promise<HostResult>;
+  /** `mark LABEL` */
+  command(line: string): void;
   kill(): void;
 }
 

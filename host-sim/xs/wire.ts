@@ -20,6 +20,8 @@ export const CONSOLE_EVENTS = [
   ['modem', 'notice', 'detail'],
   ['rollback', 'eimId'],
   ['switched', 'what'],
+  // What a ConsoleCommand.operate has given; no event of the IPA.
+  ['operated', 'result'],
   // Events the console had no room for.
   ['unheard', 'count'],
 ] as const;
@@ -28,9 +30,23 @@ export const ConsoleCommand = {
   poll: 0x70,
   associate: 0x61,
   stop: 0x73,
+  /** Data: index in DEVICE_OPERATIONS, and the options of a memory reset. `operated` tells how it ended. */
+  operate: 0x6f,
   /** Uses up the heap, for tests of what happens then. */
   exhaust: 0x78,
 } as const;
+
+export const DEVICE_OPERATIONS = [
+  'enableEmergencyProfile',
+  'disableEmergencyProfile',
+  'resetMemory',
+] as const;
+
+/** What the device's own program wants of the eUICC. */
+export type DeviceOperation =
+  | { op: 'enableEmergencyProfile' | 'disableEmergencyProfile' }
+  /** A sum of the bits of eUICCMemoryReset (es10.md §4.6). */
+  | { op: 'resetMemory'; options: number };
 
 /** Configuration of the device's program, test/xs/device/demo.ts. */
 export interface DeviceConfig {
@@ -40,4 +56,8 @@ export interface DeviceConfig {
   /** Topic prefix by eimId, `esipa` where none is given. */
   prefixes: Readonly<Record<string, string>>;
   maxResponse?: number;
+  /** Replaces single settings of the IPA. */
+  settings?: Readonly<Record<string, number | boolean>>;
+  /** Where the SM-DP+ is, whatever its address says; without it downloads go through the eIM. Plain HTTP. */
+  smdp?: { address: string; port: number };
 }

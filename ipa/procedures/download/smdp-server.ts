@@ -28,16 +28,13 @@ export class SmdpServer implements SmdpConnection {
 
   /**
    * @param address FQDN, perhaps with `:port`
-   * @param http the class, and what it needs beside host and port
+   * @param http the class, and what it needs beside host and port; where it names a host itself, the connection goes there
    * @param isSmds it is an SM-DS: of its functions there are initiateAuthentication() and findEvent()
    */
   constructor(address: string, http: HttpConfiguration, isSmds = false) {
     this.address = address;
     this.#path = isSmds ? Es9Path.es11 : Es9Path.es9plus;
-    const colon = address.lastIndexOf(':');
-    const host = colon < 0 ? address : address.slice(0, colon);
-    const port = colon < 0 ? undefined : Number(address.slice(colon + 1));
-    this.#client = new JsonClient({ http: port === undefined ? { ...http, host } : { ...http, host, port } });
+    this.#client = new JsonClient({ http: target(address, http) });
   }
 
   async initiateAuthentication(
@@ -115,6 +112,8 @@ export class SmdpServer implements SmdpConnection {
   }
 
   private async post(name: Es9Function, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
+    // From here on an empty stack (docs/design.md §4).
+    await undefined;
     try {
       // On from an empty stack (docs/design.md §4).
       await undefined;
@@ -124,6 +123,14 @@ export class SmdpServer implements SmdpConnection {
       throw new RspRefusal(error.message, CancelReason.undefinedReason, rawError(error));
     }
   }
+}
+
+/** Where the connection goes. */
+function target(address: string, http: HttpConfiguration): HttpConfiguration & { host: string } {
+  if (http.host !== undefined) return http as HttpConfiguration & { host: string };
+  const colon = address.lastIndexOf(':');
+  if (colon < 0) return { ...http, host: address };
+  return { ...http, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
 }
 
 /** What the eIM is told of a refusal by an SM-DP+: subject and reason code as text, for example `8.2.6 3.8`. */

@@ -1,10 +1,12 @@
 import Host, { Serial, Storage, TCP, Time, Timer } from 'host';
 import { AtModem } from '../../../hal/modem/index.js';
+import { XsHttpClient } from '../../../hal/xs/http-client.js';
 import { XsMqttClient } from '../../../hal/xs/mqtt-client.js';
-import { ConsoleCommand, type DeviceConfig } from '../../../host-sim/xs/wire.js';
+import { ConsoleCommand, DEVICE_OPERATIONS, type DeviceConfig } from '../../../host-sim/xs/wire.js';
 import { defaultTimes } from '../../../ipa/esipa/index.js';
 import { MqttLink } from '../../../ipa/esipa/mqtt/link.js';
 import { Ipad } from '../../../ipa/ipad.js';
+import { type IpaContext, resetMemory, SmdpServer, switchLocally } from '../../../ipa/procedures/index.js';
 import { Console } from './console.js';
 
 /** The IPA with a debug console, over which it tells its events and is told what to do: the device of `demo --engine xs`. */
@@ -20,12 +22,17 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       if (command === ConsoleCommand.poll) ipad.poll();
       else if (command === ConsoleCommand.associate) ipad.associate(data);
       else if (command === ConsoleCommand.stop) ipad.stop();
-      else if (command === ConsoleCommand.exhaust) exhaust();
+      else if (command === ConsoleCommand.operate) {
+        void ipad
+          .perform((context) => operate(context, data))
+          .then((result) => terminal.tell({ event: 'operated', result } as { event: string }));
+      } else if (command === ConsoleCommand.exhaust) exhaust();
     },
     onLost: () => Host.exit(),
   });
   const observe = (event: { event: string }) => terminal.tell(event);
   const random = () => Host.random();
+  const { smdp } = config;
   const ipad = new Ipad({
     modem: new AtModem({
       serial: { io: Serial, baud: config.baud, port: 1 },
@@ -40,7 +47,15 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       random,
       storage: Storage.open({ path: 'ipa', format: 'string' }),
     },
-    settings: { networkThroughModem: true },
+    settings: { networkThroughModem: true, ...config.settings },
+    connectSmdp: smdp
+      ? (address, isSmds) =>
+          new SmdpServer(
+            address,
+            { io: XsHttpClient, host: smdp.address, port: smdp.port, timer: Timer, socket: { io: TCP } },
+            isSmds,
+          )
+      : undefined,
     observe,
     createLink: (eim, eid) => {
       const own = config.prefixes[eim.eimId];
@@ -66,6 +81,14 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       });
     },
   });
+}
+
+/** @returns the eUICC's result, 0 when it was done */
+async function operate(context: IpaContext, data: Uint8Array): Promise<number> {
+  const op = DEVICE_OPERATIONS[data[0]];
+  if (op !== 'resetMemory') return switchLocally(context, op);
+  const { profiles, eimConfiguration, immediateEnable } = await resetMemory(context, data[1]);
+  return Math.max(profiles, eimConfiguration, immediateEnable);
 }
 
 /** Until the engine aborts. Timers that never fire are objects that stay alive; a list of our own the bundler would take out. */

@@ -1,47 +1,32 @@
-import { hex } from '../asn1/index.js';
-import type { Stage } from './stage.js';
-import { factoryProfiles } from './world.js';
+import { hex } from '../../asn1/index.js';
+import type { Stage } from '../stage.js';
+import { factoryProfiles } from '../world.js';
+import { fromTheFactory } from './common.js';
 
-/**
- * One device's life, from the factory to a changed operator and through two attacks.
- * @param ciKeyId SubjectKeyIdentifier of the CI whose certificates the eUICC is to sign with
- * @throws StepFailed at the first step that does not end as it must
- */
-export async function life(stage: Stage, ciKeyId: Uint8Array): Promise<void> {
-  const { eid, ipad, network, eim, backup } = stage.cast;
+/** One device's life, from the factory to a changed operator and through two attacks. */
+export async function psmo(stage: Stage): Promise<void> {
+  const { eid, network, eim, backup, ciKeyId } = stage.cast;
   const [alpha, beta, gamma] = factoryProfiles().map(({ iccid }) => iccid);
 
-  stage.step(
-    'From the factory',
-    'The eUICC has three profiles and no eIM. The IPA brings the modem and the eUICC up.',
-  );
-  if (ipad.state !== 'unassociated') await stage.state('unassociated');
+  await fromTheFactory(stage);
 
-  stage.step(
-    'Association',
-    'AddInitialEim: the eUICC takes the eIM and makes an association token. Then the first poll.',
-  );
-  const associated = stage.idle();
-  ipad.associate(eim.eimConfiguration({ eid, token: true, euiccCiPKId: ciKeyId }));
-  await associated;
-
-  stage.step('A poll with nothing', 'The eIM has no package: one message each way, and no APDU.');
+  await stage.step('A poll with nothing', 'The eIM has no package: one message each way, and no APDU.');
   await stage.poll(eim.eimId);
 
-  stage.step('Profile list');
+  await stage.step('Profile list');
   await stage.order({ psmo: [{ op: 'listProfileInfo' }] });
 
-  stage.step(
+  await stage.step(
     'Change of operator',
     'Enable Beta Cellular. The SIM resets, the network comes back, the result arrives through the new profile.',
   );
   await stage.order({ psmo: [{ op: 'enable', iccid: beta }] });
   const recorded = eim.lastPackage(eid);
 
-  stage.step('Fallback attribute', 'Gamma Roam becomes the Fallback Profile.');
+  await stage.step('Fallback attribute', 'Gamma Roam becomes the Fallback Profile.');
   await stage.order({ psmo: [{ op: 'setFallbackAttribute', iccid: gamma }] });
 
-  stage.step(
+  await stage.step(
     'A second eIM',
     'addEim by the first one; its token goes to the second eIM, which then lists the profiles itself.',
   );
@@ -51,12 +36,12 @@ export async function life(stage: Stage, ciKeyId: Uint8Array): Promise<void> {
   backup.setToken(eid, added.outcome === 'verified' ? added.results[0]?.associationToken : undefined);
   await stage.order({ psmo: [{ op: 'listProfileInfo' }] }, {}, backup);
 
-  stage.step('Data request', 'What the eIM may ask of eUICC and IPA without a signature.');
+  await stage.step('Data request', 'What the eIM may ask of eUICC and IPA without a signature.');
   await stage.order({
     data: { tags: ['euiccInfo1', 'defaultSmdpAddress', 'rootSmdsAddress', 'ipaCapabilities', 'deviceInfo'] },
   });
 
-  stage.step(
+  await stage.step(
     'Injection while the device is offline',
     'No coverage. The eIM pushes a package, the broker keeps it until the device is back; it changes the operator once more.',
   );
@@ -72,18 +57,21 @@ export async function life(stage: Stage, ciKeyId: Uint8Array): Promise<void> {
   network.allow('99970');
   await arrives;
 
-  stage.step('The other eIM learns of it', 'Its next poll carries notifyStateChange with cause otherEim.');
+  await stage.step(
+    'The other eIM learns of it',
+    'Its next poll carries notifyStateChange with cause otherEim.',
+  );
   await stage.poll(backup.eimId);
 
-  stage.step(
+  await stage.step(
     'A recorded package is played back',
     'The old enable of Beta Cellular, byte for byte, with its good signature.',
   );
   await stage.attack('replayError', recorded);
 
-  stage.step('A forged package', "Signed with another key than the eIM's.");
+  await stage.step('A forged package', "Signed with another key than the eIM's.");
   await stage.attack('errorUnsigned', eim.forge(eid, { psmo: [{ op: 'disable', iccid: alpha }] }));
 
-  stage.step('What is left', 'A last poll: nothing to fetch, nothing to deliver.');
+  await stage.step('What is left', 'A last poll: nothing to fetch, nothing to deliver.');
   await stage.poll(eim.eimId);
 }
