@@ -206,8 +206,10 @@ class Post implements HttpRequestOptions {
 
   onDone(error?: unknown): void {
     this.#over = true;
-    if (error) this.end(error);
-    else this.schedule();
+    if (!error) this.schedule();
+    // A client of another make fails with errors of its own, which are no fault of the program.
+    else if (error instanceof XsIpaError) this.end(error);
+    else this.end(new XsIpaError('lost', `the connection to ${this.host} failed`, { cause: error }));
   }
 
   /** Something new is there; it is looked at from an empty stack. */

@@ -24,7 +24,7 @@ import { Ipad } from '../../ipa/ipad.js';
 import { type IpaSettings, SmdpServer } from '../../ipa/procedures/index.js';
 import { Life } from './life.js';
 import { type BrokerSettings, MemoryBroker } from './memory-broker.js';
-import { MemoryHttp, type MemoryResponse } from './memory-http.js';
+import { MemoryHttp, type MemoryRequest, type MemoryResponse } from './memory-http.js';
 
 export const EID = '89049032123451234512345678901235';
 export const [ALPHA, BETA, GAMMA] = factoryProfiles().map(({ iccid }) => iccid);
@@ -223,6 +223,9 @@ export class World {
 
   #provided: Uint8Array | undefined;
 
+  /** The SM-DP+ over HTTP. */
+  readonly serveSmdp = ({ path, body }: MemoryRequest): MemoryResponse => serveJson(this.smdp, path, body);
+
   private constructor(options: WorldOptions, pki: Pki) {
     this.options = options;
     this.pki = pki;
@@ -244,7 +247,7 @@ export class World {
       random: this.random,
       observe: this.trace.observer('smdp'),
     });
-    this.http.serve(SMDP, ({ path, body }) => serveJson(this.smdp, path, body));
+    this.http.serve(SMDP, this.serveSmdp);
     this.network = options.network ?? operators();
     const { from } = options;
     if (from?.card) MemoryStore.prototype.save.call(this.cardStore, from.card);

@@ -1,5 +1,5 @@
-import { UiccError } from '../../../hal/contracts/index.js';
-import { Es10Error, IpaError } from '../../error.js';
+import { XsIpaError } from '../../../hal/contracts/index.js';
+import { Es10Error, isChannelGone } from '../../error.js';
 import {
   authenticateServer,
   CancelReason,
@@ -19,7 +19,7 @@ import { Cursor, equal, TlvError } from '../../tlv/index.js';
 import type { IpaContext } from '../context.js';
 import { BppLoader } from './bpp-loader.js';
 import { arePolicyRulesAllowed } from './policy-rules.js';
-import { RspRefusal, type RspServer } from './server.js';
+import { RspRefusal, type RspServer, statusWord } from './server.js';
 
 /** What is to be downloaded, in so far as the device knows it. */
 export interface DownloadOrder {
@@ -31,6 +31,8 @@ export interface DownloadOrder {
   hashCc?: (transactionId: Uint8Array) => Uint8Array | undefined;
   /** Called with the transactionId before anything is loaded: whoever looks for the result later knows it by that. */
   onSession?: (transactionId: Uint8Array) => void;
+  /** Of the session, a copy; there from serverSigned1 on. */
+  transactionId?: Uint8Array;
 }
 
 /**
@@ -44,17 +46,24 @@ export async function downloadProfile(
   server: RspServer,
   order: DownloadOrder,
 ): Promise<void> {
-  let transactionId: Uint8Array | undefined;
   try {
-    transactionId = await authenticate(context, server, order);
+    const transactionId = await authenticate(context, server, order);
     order.onSession?.(transactionId);
     await load(context, server, order, transactionId);
   } catch (error) {
-    if (transactionId) await cancel(context, server, transactionId, error);
-    throw error instanceof TlvError
-      ? refusal(`the other side sent what cannot be read: ${error.message}`)
-      : error;
+    const { transactionId } = order;
+    const cause = transactionId ? finalCause(error) : error;
+    if (transactionId) await cancel(context, server, transactionId, cause);
+    throw cause;
   }
+}
+
+/** Trying again helps where the way to a peer failed, not where one of them cannot be understood or says no. */
+function finalCause(error: unknown): unknown {
+  if (error instanceof TlvError) return refusal(`the other side sent what cannot be read: ${error.message}`);
+  if (error instanceof Es10Error && !isChannelGone(error))
+    return refusal(error.message, CancelReason.undefinedReason, statusWord(error.sw));
+  return error;
 }
 
 /**
@@ -70,7 +79,7 @@ export async function discoverEvent(
   const { result } = context;
   const code = rspErrorCode(result.bytes);
   const found = await withError(server.findEvent(transactionId, result.bytes), code);
-  if (code !== 0) throw refusal(`the eUICC refused the SM-DS with ${code}`);
+  if (code !== 0) throw euiccRefusal(code);
   return found;
 }
 
@@ -85,6 +94,8 @@ async function authenticate(
   const challenge = (await getEuiccChallenge(es10)).slice();
   const found = await server.initiateAuthentication(challenge, info1);
   const signed = readServerSigned1(found.serverSigned1);
+  const transactionId = signed.transactionId.slice();
+  order.transactionId = transactionId;
   if (!equal(signed.euiccChallenge, challenge))
     throw refusal('serverSigned1 does not repeat the challenge of this session');
   const address = utf8(signed.serverAddress);
@@ -97,7 +108,6 @@ async function authenticate(
   found.euiccCiPkId = ciKey;
   const { ctxParams1 } = found;
   const matchingId = found.matchingId ?? order.matchingId;
-  const transactionId = signed.transactionId.slice();
   await authenticateServer(es10, found, { ctxParams1, matchingId, imei: context.imei }, result);
   return transactionId;
 }
@@ -123,7 +133,7 @@ async function load(
   // An error goes to the server too, which ends its session with it.
   const authenticated = rspErrorCode(result.bytes);
   const found = await withError(server.authenticateClient(transactionId, result.bytes), authenticated);
-  if (authenticated !== 0) throw refusal(`the eUICC refused the server with ${authenticated}`);
+  if (authenticated !== 0) throw euiccRefusal(authenticated);
   if (!equal(readSmdpSigned2(found.smdpSigned2), transactionId))
     throw refusal('smdpSigned2 belongs to another transaction');
   if (found.profileMetadata && !(await arePolicyRulesAllowed(context, found.profileMetadata)))
@@ -144,7 +154,7 @@ async function load(
   const prepared = rspErrorCode(result.bytes);
   const loader = new BppLoader(es10, result);
   await withError(server.getBoundProfilePackage(transactionId, result.bytes, loader), prepared);
-  if (prepared !== 0) throw refusal(`the eUICC refused to prepare the download with ${prepared}`);
+  if (prepared !== 0) throw euiccRefusal(prepared);
   if (!loader.isComplete)
     throw refusal('the package ended before the eUICC gave a result', CancelReason.loadBppExecutionError);
 }
@@ -154,10 +164,16 @@ async function withError<T>(answer: Promise<T>, code: number): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    if (code !== 0 && error instanceof RspRefusal)
-      throw refusal(`the eUICC refused with ${code}`, error.cancelReason, error.raw);
-    throw error;
+    throw code !== 0 && error instanceof RspRefusal ? euiccRefusal(code) : error;
   }
+}
+
+/** AuthenticateServer or PrepareDownload ended with `code`, which has gone to the server: its session is over. */
+function euiccRefusal(code: number): RspRefusal {
+  const raw = new Uint8Array([0x02, 0x01, code]);
+  const found = refusal(`the eUICC refused the server with ${code}`, CancelReason.undefinedReason, raw);
+  found.serverKnows = true;
+  return found;
 }
 
 function refusal(
@@ -168,30 +184,25 @@ function refusal(
   return new RspRefusal(message, reason, raw);
 }
 
-/** CancelSession on the eUICC and with the server; whatever fails here is noted and does not hide the first failure. */
+/**
+ * CancelSession on the eUICC and with the server; whatever fails here is noted and does not hide the first failure. What is
+ * tried again is postponed, and only the eUICC hears of it: to the server an order that was cancelled may be over.
+ */
 async function cancel(
   context: IpaContext,
   server: RspServer,
   transactionId: Uint8Array,
   cause: unknown,
 ): Promise<void> {
-  const reason = cause instanceof RspRefusal ? cause.cancelReason : CancelReason.undefinedReason;
+  const { es10, result } = context;
+  const refused = cause instanceof RspRefusal ? cause : undefined;
   try {
-    await cancelSession(context.es10, transactionId, reason, context.result);
-    // Without a session on the eUICC (after a load it is over) there is nothing to tell the server.
-    if (rspErrorCode(context.result.bytes) === 0)
-      await server.cancelSession(transactionId, context.result.bytes);
+    await cancelSession(es10, transactionId, refused?.cancelReason ?? CancelReason.postponed, result);
+    if (refused && !refused.serverKnows) await server.cancelSession(transactionId, result.bytes);
   } catch (error) {
-    if (
-      error instanceof Es10Error ||
-      error instanceof TlvError ||
-      error instanceof UiccError ||
-      error instanceof IpaError ||
-      error instanceof RspRefusal
-    )
-      context.fail('CancelSession', error);
-    else throw error;
+    if (!(error instanceof XsIpaError)) throw error;
+    context.fail('CancelSession', error);
   } finally {
-    context.result.clear();
+    result.clear();
   }
 }

@@ -11,6 +11,8 @@ export class RspRefusal extends XsIpaError {
 
   /** Of the ProfileDownloadTriggerResult: 104 ecallActive, 127 undefinedError. */
   readonly reason: number;
+  /** The server has ended its session already. */
+  serverKnows = false;
 
   constructor(message: string, cancelReason: number, raw?: Uint8Array, reason = 127) {
     super('refusedByServer', message);
@@ -18,6 +20,11 @@ export class RspRefusal extends XsIpaError {
     this.raw = raw;
     this.reason = reason;
   }
+}
+
+/** A status word as the error of a ProfileDownloadTriggerResult. */
+export function statusWord(sw: number): Uint8Array {
+  return new Uint8Array([sw >> 8, sw & 0xff]);
 }
 
 /**
