@@ -1,9 +1,8 @@
 import { isSuccess } from '../../../hal/contracts/index.js';
-import { Es10Error, isChannelGone } from '../../error.js';
-import { BppSegmenter, CancelReason, Deadline, type Es10 } from '../../es10/index.js';
+import { Es10Error } from '../../error.js';
+import { BppSegmenter, Deadline, type Es10 } from '../../es10/index.js';
 import type { AnswerSink } from '../../esipa/index.js';
-import { TlvError, type Writer } from '../../tlv/index.js';
-import { RspRefusal, statusWord } from './server.js';
+import type { Writer } from '../../tlv/index.js';
 
 const BOUND_PROFILE_PACKAGE = 0xbf36;
 /** P1 of the last block of a chain: the eUICC may take long over what it completes. */
@@ -32,8 +31,7 @@ export class BppLoader implements AnswerSink {
   }
 
   /**
-   * @throws RspRefusal when the bytes are no BoundProfilePackage, or the eUICC takes them with an error but without a result;
-   *   Es10Error and UiccError when the way to the eUICC is lost
+   * @throws TlvError when the bytes are no BoundProfilePackage; Es10Error, UiccError
    * @returns false once there is a result
    */
   async take(piece: Uint8Array): Promise<boolean> {
@@ -45,32 +43,14 @@ export class BppLoader implements AnswerSink {
       this.#begun = true;
     }
     for (let at = 0; at < piece.length; ) {
-      at += this.push(piece, at);
+      at += segmenter.push(piece, at);
       if (!segmenter.ready) break;
       const command = segmenter.command();
       const deadline = command[2] === LAST_BLOCK ? Deadline.installation : Deadline.ordinary;
       const sw = await this.#es10.uicc.transmit(command, result, deadline);
-      if (!isSuccess(sw)) throw refusedWith(sw);
+      if (!isSuccess(sw)) throw new Es10Error(BOUND_PROFILE_PACKAGE, sw);
       if (result.length > 0) return false;
     }
     return true;
   }
-
-  private push(piece: Uint8Array, at: number): number {
-    try {
-      return this.#segmenter.push(piece, at);
-    } catch (error) {
-      if (!(error instanceof TlvError)) throw error;
-      throw new RspRefusal(
-        `the package cannot be read: ${error.message}`,
-        CancelReason.loadBppExecutionError,
-      );
-    }
-  }
-}
-
-function refusedWith(sw: number): Error {
-  const error = new Es10Error(BOUND_PROFILE_PACKAGE, sw);
-  if (isChannelGone(error)) return error;
-  return new RspRefusal(error.message, CancelReason.loadBppExecutionError, statusWord(sw));
 }

@@ -19,7 +19,7 @@ import { Cursor, equal, TlvError } from '../../tlv/index.js';
 import type { IpaContext } from '../context.js';
 import { BppLoader } from './bpp-loader.js';
 import { arePolicyRulesAllowed } from './policy-rules.js';
-import { RspRefusal, type RspServer, statusWord } from './server.js';
+import { RspRefusal, type RspServer } from './server.js';
 
 /** What is to be downloaded, in so far as the device knows it. */
 export interface DownloadOrder {
@@ -33,6 +33,8 @@ export interface DownloadOrder {
   onSession?: (transactionId: Uint8Array) => void;
   /** Of the session, a copy; there from serverSigned1 on. */
   transactionId?: Uint8Array;
+  /** The package was asked for; no result without it. */
+  isLoading?: boolean;
 }
 
 /**
@@ -52,17 +54,19 @@ export async function downloadProfile(
     await load(context, server, order, transactionId);
   } catch (error) {
     const { transactionId } = order;
-    const cause = transactionId ? finalCause(error) : error;
+    const cause = transactionId ? finalCause(error, order) : error;
     if (transactionId) await cancel(context, server, transactionId, cause);
     throw cause;
   }
 }
 
 /** Trying again helps where the way to a peer failed, not where one of them cannot be understood or says no. */
-function finalCause(error: unknown): unknown {
-  if (error instanceof TlvError) return refusal(`the other side sent what cannot be read: ${error.message}`);
+function finalCause(error: unknown, { isLoading }: DownloadOrder): unknown {
+  const reason = isLoading ? CancelReason.loadBppExecutionError : CancelReason.undefinedReason;
+  if (error instanceof TlvError)
+    return refusal(`the other side sent what cannot be read: ${error.message}`, reason);
   if (error instanceof Es10Error && !isChannelGone(error))
-    return refusal(error.message, CancelReason.undefinedReason, statusWord(error.sw));
+    return refusal(error.message, reason, new Uint8Array([error.sw >> 8, error.sw & 0xff]));
   return error;
 }
 
@@ -153,6 +157,7 @@ async function load(
   await prepareDownload(es10, found, hashCc, result);
   const prepared = rspErrorCode(result.bytes);
   const loader = new BppLoader(es10, result);
+  order.isLoading = true;
   await withError(server.getBoundProfilePackage(transactionId, result.bytes, loader), prepared);
   if (prepared !== 0) throw euiccRefusal(prepared);
   if (!loader.isComplete)

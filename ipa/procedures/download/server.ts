@@ -22,11 +22,6 @@ export class RspRefusal extends XsIpaError {
   }
 }
 
-/** A status word as the error of a ProfileDownloadTriggerResult. */
-export function statusWord(sw: number): Uint8Array {
-  return new Uint8Array([sw >> 8, sw & 0xff]);
-}
-
 /**
  * What a download needs of the other side: an SM-DP+ over ES9+, or an eIM that passes everything on over ESipa
  * (procedures.md §§6, 7). Returned views are lent until the next call.
