@@ -16,8 +16,16 @@ export class Es10Error extends XsIpaError {
 }
 
 export type IpaErrorCode =
-  /** The card has no ISD-R, or is not an IoT eUICC of SGP.32. */
+  /** The card has no ISD-R, or is none of SGP.32 or SGP.22. */
   | 'notIotEuicc'
+  /** The eUICC has no ES10c: an eIM manages its profiles. */
+  | 'noEs10c'
+  /** The eUICC said no to a local operation; `result` is its reason. */
+  | 'refusedByEuicc'
+  /** An operand of a local operation cannot be used. */
+  | 'usage'
+  /** This device has no way to an SM-DP+. */
+  | 'noSmdp'
   /** No eIM is associated and none is provided. */
   | 'noEim'
   /** AddInitialEim was refused. */

@@ -1,3 +1,5 @@
+import type { EuiccKind } from './es10/identity.js';
+
 /** States of the IPA's state machine (ipad.ts). */
 export type IpaState =
   /** Modem and eUICC are being brought up. */
@@ -15,6 +17,8 @@ export type IpaState =
   | 'downloading'
   /** Results and notifications are on their way to an eIM. */
   | 'delivering'
+  /** A consumer eUICC: nothing is done but what the device's program asks for. */
+  | 'local'
   /** Everything is done until the next poll, injection or loss of network. */
   | 'idle'
   /** Something failed; a new attempt follows after a back-off. */
@@ -25,6 +29,8 @@ export type IpaState =
 export type IpaEvent =
   | { event: 'state'; state: IpaState; from: IpaState }
   | { event: 'eid'; eid: Uint8Array }
+  /** What the card is: of SGP.32, SGP.22, SGP.02, or without an ISD-R; `detail` says it to people. */
+  | { event: 'euicc'; kind: EuiccKind; detail: string }
   /** One ESipa message as it crosses the link; `tag` is its first tag, for example 0xBF4F. */
   | {
       event: 'esipa';

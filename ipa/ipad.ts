@@ -308,7 +308,7 @@ export class Ipad {
     // Another card, or an EID that was misread: links and what is known of eIMs belong to the EID.
     if (!equal(before, context.eid)) this.refreshSessions([]);
     context.eidDoubted = false;
-    this.refreshSessions(await associate(context, this.#initialEim));
+    this.refreshSessions(context.kind === 'iot' ? await associate(context, this.#initialEim) : []);
     for (const session of context.sessions) session.resultsPending = true;
     context.notificationsPending = context.plmnStale = true;
     context.eimsChanged = false;
@@ -425,9 +425,11 @@ export class Ipad {
     this.#stage = NETWORK;
     context.release();
     // Without an eIM the next look starts over: somebody else may have associated one.
-    this.#ready = sessions.length > 0 && !context.eidDoubted;
+    const isLocal = context.kind === 'consumer';
+    this.#ready = (sessions.length > 0 || isLocal) && !context.eidDoubted;
     const failing = sessions.some(({ failures }) => failures > 0);
-    context.enter(failing ? 'recovering' : sessions.length > 0 ? 'idle' : 'unassociated');
+    const calm = isLocal ? 'local' : 'unassociated';
+    context.enter(failing ? 'recovering' : sessions.length > 0 ? 'idle' : calm);
   }
 
   private refreshSessions(eims: readonly EimConfiguration[]): void {

@@ -51,3 +51,43 @@ export function fromHex(text: string): Uint8Array {
   }
   return bytes;
 }
+
+/** The digits of an ICCID as in EF_ICCID: nibbles swapped, F as filler. */
+export function iccidDigits(iccid: ArrayLike<number>): string {
+  let text = '';
+  for (let i = 0; i < iccid.length; i++) {
+    const low = iccid[i] & 15;
+    const high = iccid[i] >> 4;
+    if (low < 15) text += String.fromCharCode(nibble(low));
+    if (high < 15) text += String.fromCharCode(nibble(high));
+  }
+  return text;
+}
+
+/** 18 to 20 digits as in EF_ICCID, 10 bytes; undefined for anything else. */
+export function packIccid(text: string): Uint8Array | undefined {
+  if (text.length < 18 || text.length > 20) return undefined;
+  const bytes = new Uint8Array(10).fill(0xff);
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) return undefined;
+    bytes[i >> 1] = i & 1 ? (bytes[i >> 1] & 0x0f) | (digit << 4) : (bytes[i >> 1] & 0xf0) | digit;
+  }
+  return bytes;
+}
+
+/** A text in UTF-8; a lone surrogate becomes U+FFFD. */
+export function utf8Bytes(text: string): Uint8Array {
+  const bytes: number[] = [];
+  for (let i = 0; i < text.length; i++) {
+    let code = text.codePointAt(i)!;
+    if (code > 0xffff) i++;
+    else if (code >= 0xd800 && code < 0xe000) code = 0xfffd;
+    const more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    // The lead byte has as many bits set as there are bytes.
+    if (more === 0) bytes.push(code);
+    else bytes.push(((0xf00 >> (more + 1)) & 0xff) | (code >> (6 * more)));
+    for (let shift = 6 * (more - 1); shift >= 0; shift -= 6) bytes.push(0x80 | ((code >> shift) & 0x3f));
+  }
+  return new Uint8Array(bytes);
+}

@@ -8,4 +8,6 @@ export interface Platform {
   /** Uniform in [0, 1): jitter only, never keys. */
   random: () => number;
   storage: KeyValue;
+  /** SHA-256, 32 bytes. Without it downloads with a confirmation code that only this device knows are refused. */
+  sha256?: (bytes: Uint8Array) => Uint8Array;
 }

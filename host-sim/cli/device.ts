@@ -238,7 +238,7 @@ class Device {
         break;
       }
       case 'state':
-        if (event.state === 'idle') {
+        if (event.state === 'idle' || event.state === 'local') {
           this.#failures = 0;
           if (once) this.#end();
         } else if (event.state === 'unassociated' && eimConfiguration === undefined) {

@@ -1,5 +1,6 @@
 import type { KeyValue, SerialConfiguration } from '../../hal/contracts/index.js';
 import { AtModem } from '../../hal/modem/index.js';
+import { sha256 } from '../../hal/node/digest.js';
 import { type BrokerOptions, mqttConfiguration } from '../../hal/node/mqtt.js';
 import { Protocol, supports } from '../../ipa/es10/index.js';
 import type { LinkTimes } from '../../ipa/esipa/index.js';
@@ -141,7 +142,7 @@ export function createIpad(options: IpaOnNode): Ipad {
   if (bearer) mqtt.openStream = () => bearer.open(streamTarget(mqtt));
   return new Ipad({
     modem,
-    platform: { timer: clock, time: clock, random, storage: options.storage },
+    platform: { timer: clock, time: clock, random, storage: options.storage, sha256 },
     initialEim: options.initialEim,
     connectSmdp: options.connectSmdp,
     blockSize: options.blockSize,

@@ -97,6 +97,8 @@ export class Timeline {
         return [this.#line(event, '○', this.#paint('dim', event.state))];
       case 'eid':
         return [this.#line(event, ' ', `EID ${hex(event.eid)}`)];
+      case 'euicc':
+        return [this.#line(event, ' ', `the card is ${event.detail}`)];
       case 'link':
         return [
           this.#line(

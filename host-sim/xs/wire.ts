@@ -11,6 +11,7 @@ export const CONSOLE_EVENTS = [
   ['state', 'state', 'from'],
   ['eid', 'eid'],
   ['associated', 'eimIds'],
+  ['euicc', 'kind', 'detail'],
   ['link', 'eimId', 'state', 'detail'],
   ['esipa', 'direction', 'eimId', 'tag', 'message', 'byteLength'],
   ['apdu', 'command', 'response', 'sw'],

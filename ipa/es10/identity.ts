@@ -1,5 +1,5 @@
 import { IpaError } from '../error.js';
-import type { Cursor } from '../tlv/index.js';
+import { Cursor, TlvError } from '../tlv/index.js';
 import type { Es10 } from './es10.js';
 import { Es10Tag } from './tags.js';
 
@@ -65,6 +65,38 @@ export function getCerts<T = Cursor>(
   if (ciKeyId) es10.request.primitive(0x80, ciKeyId);
   es10.request.end();
   return es10.run(read);
+}
+
+/** What a card is to us (es10.md §1.4): of SGP.32, of SGP.22, of SGP.02, or without an ISD-R. */
+export type EuiccKind = 'iot' | 'consumer' | 'm2m' | 'none';
+
+/**
+ * Which eUICC the answer to SELECT of the ISD-R is from: its template E1 is one of SGP.32 §3.8.4, E0 of SGP.22 §5.7.1. Some
+ * cards have them inside A5.
+ * @param fci `6F …`, or empty where the modem hides it
+ * @returns undefined when it does not say
+ */
+export function readTemplates(fci: Uint8Array): 'iot' | 'consumer' | undefined {
+  let found: 'consumer' | undefined;
+  try {
+    const cursor = new Cursor(fci);
+    if (!cursor.nextIs(0x6f)) return undefined;
+    cursor.enter();
+    while (cursor.next()) {
+      if (cursor.is(0xe1)) return 'iot';
+      if (cursor.is(0xe0)) found = 'consumer';
+      if (!cursor.is(0xa5)) continue;
+      cursor.enter();
+      while (cursor.next()) {
+        if (cursor.is(0xe1)) return 'iot';
+        if (cursor.is(0xe0)) found = 'consumer';
+      }
+      cursor.leave();
+    }
+  } catch (error) {
+    if (!(error instanceof TlvError)) throw error;
+  }
+  return found;
 }
 
 /** What the IPA needs to know of EUICCInfo2. */

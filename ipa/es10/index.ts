@@ -2,6 +2,7 @@ export * from './bpp-segmenter.js';
 export * from './device-info.js';
 export * from './eim-configuration.js';
 export * from './es10.js';
+export * from './es10c.js';
 export * from './euicc-package.js';
 export * from './identity.js';
 export * from './notifications.js';

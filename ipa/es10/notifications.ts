@@ -1,4 +1,5 @@
 import { IpaError } from '../error.js';
+import { utf8 } from '../text.js';
 import { type Cursor, Found, TlvError, TlvStream, type Writer } from '../tlv/index.js';
 import type { AnswerReader, Es10 } from './es10.js';
 import { Es10Tag } from './tags.js';
@@ -23,6 +24,48 @@ function readNumbers(answer: Cursor): number[] {
     answer.leave();
   }
   return found.sort((a, b) => a - b);
+}
+
+/** NotificationMetadata, BF2F (es10.md §4.4). */
+export interface NotificationMetadata {
+  seqNumber: number;
+  /** Index of its event: 0 install, 1 enable, 2 disable, 3 delete; −1 for none of them. */
+  event: number;
+  /** Whom it is for: FQDN of an SM-DP+. */
+  address: string;
+  /** 10 bytes as in EF_ICCID; undefined when it names no profile. */
+  iccid: Uint8Array | undefined;
+}
+
+/** ListNotification, BF28, with what is said of each notification; oldest first. */
+export function listNotificationMetadata(es10: Es10): Promise<NotificationMetadata[]> {
+  es10.request.clear().primitive(Es10Tag.listNotification);
+  return es10.run(readMetadata);
+}
+
+function readMetadata(answer: Cursor): NotificationMetadata[] {
+  const found: NotificationMetadata[] = [];
+  if (!answer.enter().nextIs(0xa0)) return found;
+  answer.enter();
+  while (answer.next()) {
+    if (!answer.is(Es10Tag.notificationMetadata)) continue;
+    const one: NotificationMetadata = { seqNumber: -1, event: -1, address: '', iccid: undefined };
+    answer.enter();
+    while (answer.next()) {
+      if (answer.is(0x80)) one.seqNumber = answer.integer();
+      else if (answer.is(0x81)) one.event = eventOf(answer);
+      else if (answer.is(0x0c)) one.address = utf8(answer.value);
+      else if (answer.is(0x5a)) one.iccid = answer.value.slice();
+    }
+    answer.leave();
+    if (one.seqNumber >= 0) found.push(one);
+  }
+  return found.sort((a, b) => a.seqNumber - b.seqNumber);
+}
+
+function eventOf(bits: Cursor): number {
+  for (let event = 0; event < 4; event++) if (bits.bit(event)) return event;
+  return -1;
 }
 
 /**

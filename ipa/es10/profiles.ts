@@ -1,3 +1,5 @@
+import { IpaError } from '../error.js';
+import { utf8 } from '../text.js';
 import type { Cursor } from '../tlv/index.js';
 import type { Es10 } from './es10.js';
 import { Es10Tag } from './tags.js';
@@ -16,6 +18,59 @@ function request(es10: Es10, tagList?: readonly number[]): void {
   es10.request.clear().begin(Es10Tag.getProfilesInfo);
   if (tagList) es10.request.primitive(0x5c, tagList);
   es10.request.end();
+}
+
+/** ProfileInfo, E3, in so far as a person wants to know it (es10.md §4.2). */
+export interface ProfileInfo {
+  /** 10 bytes as in EF_ICCID. */
+  iccid: Uint8Array;
+  enabled: boolean;
+  nickname: string;
+  serviceProviderName: string;
+  profileName: string;
+  /** 0 test, 1 provisioning, 2 operational */
+  profileClass: number;
+}
+
+/**
+ * GetProfilesInfo, BF2D, read: what is on the eUICC.
+ * @throws IpaError `unexpectedAnswer` when it gives an error, for example 11 profileChangeOngoing
+ */
+export function listProfiles(es10: Es10): Promise<ProfileInfo[]> {
+  request(es10, [0x5a, 0x9f, 0x70, 0x90, 0x91, 0x92, 0x95]);
+  return es10.run(readProfiles);
+}
+
+function readProfiles(list: Cursor): ProfileInfo[] {
+  if (!enterProfiles(list)) {
+    const result = list.is(0x81) ? list.integer() : undefined;
+    throw new IpaError('unexpectedAnswer', `GetProfilesInfo failed with ${result ?? 'no list'}`, result);
+  }
+  const found: ProfileInfo[] = [];
+  while (list.next()) if (list.is(0xe3)) readProfile(list, found);
+  return found;
+}
+
+/** Leaves out what has no ICCID. */
+function readProfile(list: Cursor, into: ProfileInfo[]): void {
+  let iccid: Uint8Array | undefined;
+  let enabled = false;
+  let nickname = '';
+  let serviceProviderName = '';
+  let profileName = '';
+  // DEFAULT operational
+  let profileClass = 2;
+  list.enter();
+  while (list.next()) {
+    if (list.is(0x5a)) iccid = list.value.slice();
+    else if (list.is(0x9f70)) enabled = list.integer() === 1;
+    else if (list.is(0x90)) nickname = utf8(list.value);
+    else if (list.is(0x91)) serviceProviderName = utf8(list.value);
+    else if (list.is(0x92)) profileName = utf8(list.value);
+    else if (list.is(0x95)) profileClass = list.integer();
+  }
+  list.leave();
+  if (iccid) into.push({ iccid, enabled, nickname, serviceProviderName, profileName, profileClass });
 }
 
 /** Is the enabled profile the Emergency Profile (9F7B)? Then packages and data requests are refused with ecallActive. */

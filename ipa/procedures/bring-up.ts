@@ -1,8 +1,9 @@
 import { UiccError } from '../../hal/contracts/index.js';
-import { IpaError } from '../error.js';
+import { Es10Error, IpaError } from '../error.js';
 import {
   addInitialEim,
   type EimConfiguration,
+  type EuiccKind,
   getEid,
   getEimConfigurationData,
   getEuiccInfo2,
@@ -10,6 +11,9 @@ import {
 } from '../es10/index.js';
 import { equal } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
+
+/** 6985: this terminal has not said that it has an IPA, and the eUICC waits for that. */
+const CONDITIONS_NOT_SATISFIED = 0x6985;
 
 /** Modem and eUICC from nothing to "EID and capabilities are known" (procedures.md §1, steps 1–3). */
 export async function bringUp(context: IpaContext): Promise<void> {
@@ -31,12 +35,18 @@ export async function bringUp(context: IpaContext): Promise<void> {
     if (context.capabilities.ipaeActive)
       throw new IpaError('notIotEuicc', 'the IPA inside the eUICC stays active; disable it');
   }
-  if (!context.capabilities.iot) {
-    throw new IpaError(
-      'notIotEuicc',
-      'EUICCInfo2 has no iotSpecificInfo: the card is a consumer eUICC, not one of SGP.32',
-    );
+  if (context.template === 'iot') context.capabilities.iot = true;
+  if (context.capabilities.iot) tellKind(context, 'iot', 'an IoT eUICC of SGP.32');
+  else {
+    const detail = 'a consumer eUICC of SGP.22: no eIM manages it, profiles are changed by this device alone';
+    tellKind(context, 'consumer', detail);
   }
+}
+
+function tellKind(context: IpaContext, kind: EuiccKind, detail: string): void {
+  if (context.kind === kind) return;
+  context.kind = kind;
+  context.observe?.({ event: 'euicc', kind, detail });
 }
 
 /** An eUICC without an enabled profile is no usable card to some modems, and reached all the same. */
@@ -45,6 +55,9 @@ async function reachCard(context: IpaContext): Promise<void> {
   try {
     await context.openIsdR(ready ? undefined : 1);
   } catch (error) {
+    // A card that is there and says that it has no such application.
+    if (ready && error instanceof UiccError && error.code === 'noApplication')
+      tellKind(context, 'none', 'no eUICC: it has no ISD-R');
     if (ready || !(error instanceof UiccError) || error.code === 'closed') throw error;
     throw new IpaError(
       'notIotEuicc',
@@ -55,10 +68,26 @@ async function reachCard(context: IpaContext): Promise<void> {
 
 /** A misread EID would lead to topics where nobody answers; without good check digits it is read twice. */
 async function readEid(context: IpaContext): Promise<Uint8Array> {
-  const eid = await getEid(context.es10);
+  const eid = await firstAnswer(context);
   if (!hasGoodCheckDigits(eid) && !equal(eid, await getEid(context.es10)))
     throw new IpaError('unexpectedAnswer', 'the EID was read twice and differs; check the line to the modem');
   return eid;
+}
+
+/**
+ * GetEID, which every eUICC of SGP.22 and SGP.32 answers. An ISD-R of SGP.02 can be selected, too, but talks to its SM-SR alone,
+ * and its answer to SELECT has neither template.
+ */
+async function firstAnswer(context: IpaContext): Promise<Uint8Array> {
+  try {
+    return await getEid(context.es10);
+  } catch (error) {
+    const isForeign = error instanceof Es10Error && error.sw !== CONDITIONS_NOT_SATISFIED;
+    if (!isForeign || context.template !== undefined) throw error;
+    const detail = `an M2M eUICC of SGP.02, which only its SM-SR manages (${error.message})`;
+    tellKind(context, 'm2m', detail);
+    throw new IpaError('notIotEuicc', `the card is ${detail}`);
+  }
 }
 
 /** The EID as a number of 32 digits leaves 1 when divided by 97: its last two are check digits. */

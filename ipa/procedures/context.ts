@@ -6,7 +6,7 @@ import {
   UiccError,
 } from '../../hal/contracts/index.js';
 import { IpaError, isChannelGone } from '../error.js';
-import { Es10, type EuiccCapabilities, ISD_R } from '../es10/index.js';
+import { Es10, type EuiccCapabilities, type EuiccKind, ISD_R, readTemplates } from '../es10/index.js';
 import type { IpaEvent, IpaState } from '../events.js';
 import { Writer } from '../tlv/index.js';
 import { Downloads } from './download/record.js';
@@ -39,6 +39,10 @@ export class IpaContext {
     ecallSupported: false,
     fallbackSupported: false,
   };
+  /** What EUICCInfo2 and the card's answer to SELECT say; undefined until both were read. */
+  kind: EuiccKind | undefined;
+  /** What the card's answer to SELECT says. */
+  template: 'iot' | 'consumer' | undefined;
   sessions: EimSession[] = [];
   /** The eUICC may hold notifications that no eIM has acknowledged. True at start: nobody knows. */
   notificationsPending = true;
@@ -149,7 +153,7 @@ export class IpaContext {
       // From here on an empty stack (docs/design.md §4).
       await undefined;
       try {
-        await this.modem.uicc.open(ISD_R);
+        this.template = readTemplates(await this.modem.uicc.open(ISD_R));
         return;
       } catch (error) {
         if (!(error instanceof UiccError) || error.code === 'closed') throw error;

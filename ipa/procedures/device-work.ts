@@ -3,6 +3,7 @@ import { isChannelGone } from '../error.js';
 import type { IpaContext } from './context.js';
 import { deliverDirect } from './download/direct-results.js';
 import { Fallback } from './fallback.js';
+import { sendNotifications } from './local-notifications.js';
 
 /** Something the device asks for, to be done between two procedures; what it gives goes to whoever asked. */
 export type Operation<T> = (context: IpaContext) => Promise<T>;
@@ -31,8 +32,14 @@ export class DeviceWork {
   look(): number {
     if (this.#queue.length > 0) return Number.NEGATIVE_INFINITY;
     const { downloads, hasNetwork } = this.#context;
-    const direct = downloads.direct.length > 0 && hasNetwork ? this.#directAt : Number.POSITIVE_INFINITY;
-    return Math.min(this.lookAtChange(), direct);
+    const isDue = hasNetwork && (downloads.direct.length > 0 || this.hasLocal());
+    return Math.min(this.lookAtChange(), isDue ? this.#directAt : Number.POSITIVE_INFINITY);
+  }
+
+  /** Of a consumer eUICC: there is no eIM to pass its notifications on. */
+  private hasLocal(): boolean {
+    const { kind, notificationsPending, settings, connectSmdp } = this.#context;
+    return kind === 'consumer' && notificationsPending && settings.localNotifications && !!connectSmdp;
   }
 
   /** One change of the profile at a time: what an eIM has authorised goes first. */
@@ -57,6 +64,7 @@ export class DeviceWork {
     const context = this.#context;
     try {
       await deliverDirect(context);
+      if (this.hasLocal()) await this.bringLocal();
       this.#directFailures = 0;
     } catch (error) {
       if (!(error instanceof XsIpaError) || error instanceof UiccError || isChannelGone(error)) throw error;
@@ -64,6 +72,16 @@ export class DeviceWork {
       const pause = Math.min(backOffLimit, backOff * 2 ** Math.min(this.#directFailures++, 20));
       this.#directAt = context.platform.time.ticks + pause;
       context.fail('HandleNotification', error, pause);
+    }
+  }
+
+  private async bringLocal(): Promise<void> {
+    const { kept } = await sendNotifications(this.#context);
+    for (const { seqNumber, reason, refused } of kept) {
+      const error = new XsIpaError('notSent', `notification ${seqNumber} stays on the eUICC: ${reason}`);
+      // What is refused is tried again after the next change, or the next start.
+      if (!refused) throw error;
+      this.#context.fail('HandleNotification', error);
     }
   }
 

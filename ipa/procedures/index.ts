@@ -7,6 +7,8 @@ export * from './download/server.js';
 export * from './download/smdp-server.js';
 export * from './fallback.js';
 export * from './local.js';
+export * from './local-notifications.js';
+export * from './lpa.js';
 export * from './poll.js';
 export * from './rollback.js';
 export * from './session.js';

@@ -4,6 +4,7 @@ import {
   type ImmediateEnabling,
   MemoryReset,
   type MemoryResetResult,
+  setConsumerDpAddress,
   setDefaultDpAddress,
 } from '../es10/index.js';
 import { StateChangeCause } from '../esipa/index.js';
@@ -40,7 +41,8 @@ export function configureImmediate(context: IpaContext, settings?: ImmediateEnab
   return context.onCard(() => configureImmediateEnabling(context.es10, settings));
 }
 
-/** SetDefaultDpAddress. @returns 0 or 127 */
+/** SetDefaultDpAddress, in the form that the eUICC knows. @returns 0 or 127 */
 export function setDefaultSmdp(context: IpaContext, address: string): Promise<number> {
-  return context.onCard(() => setDefaultDpAddress(context.es10, address));
+  const set = context.kind === 'consumer' ? setConsumerDpAddress : setDefaultDpAddress;
+  return context.onCard(() => set(context.es10, address));
 }

@@ -14,9 +14,20 @@ export async function followProfileChange(
   context: IpaContext,
   resetsBefore: number | undefined,
 ): Promise<void> {
-  const { modem, settings, sessions } = context;
+  const { settings, sessions } = context;
   context.enter('switching');
   for (const { link } of sessions) link.suspend();
+  await followCardReset(context, resetsBefore);
+  if (settings.networkThroughModem && !(await context.waitRegistered(settings.registrationDeadline))) {
+    // The eUICC keeps what is to be delivered; there is nobody to deliver it to.
+    throw new IpaError('notRegistered', 'the modem does not register with the profile that is enabled now');
+  }
+  for (const { link } of sessions) link.resume();
+}
+
+/** The card's part of it: returns when the ISD-R is reached again and the modem uses the profile that is enabled. */
+export async function followCardReset(context: IpaContext, resetsBefore: number | undefined): Promise<void> {
+  const { modem, settings } = context;
   // Some modems ignore REFRESH; then the reset is ours to do.
   const seen =
     resetsBefore !== undefined && (await modem.waitSimReset(resetsBefore, settings.refreshDeadline));
@@ -30,11 +41,6 @@ export async function followProfileChange(
   }
   context.resetDue = false;
   context.plmnStale = true;
-  if (settings.networkThroughModem && !(await context.waitRegistered(settings.registrationDeadline))) {
-    // The eUICC keeps what is to be delivered; there is nobody to deliver it to.
-    throw new IpaError('notRegistered', 'the modem does not register with the profile that is enabled now');
-  }
-  for (const { link } of sessions) link.resume();
 }
 
 /** Does the modem use the profile that the eUICC has enabled? A modem that cannot tell is believed. */

@@ -22,6 +22,10 @@ export interface IpaSettings {
   messageLimit: number;
   /** How often a download that broke off is begun, before its failure is reported. */
   downloadAttempts: number;
+  /** For activation codes that need a confirmation code; empty for none. Sent as a hash that only this download has. */
+  confirmationCode: string;
+  /** The notifications of a consumer eUICC are brought to their SM-DP+ as soon as there is a network. */
+  localNotifications: boolean;
   /** A profile that was installed is enabled at once, where the eUICC is configured for it. */
   immediateEnable: boolean;
   /** How long a profile that was enabled with the rollback flag may take to bring its result to the eIM. */
@@ -52,6 +56,8 @@ const DEFAULTS: IpaSettings = {
   acknowledgementDeadline: 60_000,
   messageLimit: 32_768,
   downloadAttempts: 3,
+  confirmationCode: '',
+  localNotifications: true,
   immediateEnable: true,
   rollbackDeadline: 300_000,
   fallbackAfter: 0,

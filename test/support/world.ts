@@ -1,4 +1,5 @@
 import { AtModem } from '../../hal/modem/index.js';
+import { sha256 } from '../../hal/node/digest.js';
 import { MemoryKeyValue } from '../../hal/node/storage.js';
 import { factoryProfiles, operators } from '../../host-sim/cli/world.js';
 import { VirtualClock } from '../../host-sim/clock.js';
@@ -332,6 +333,7 @@ export class World {
         time: life.time,
         random: this.random,
         storage: life.storage(this.storage),
+        sha256,
       },
       initialEim,
       blockSize: options.blockSize,

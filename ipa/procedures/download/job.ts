@@ -20,6 +20,7 @@ import type { IpaContext } from '../context.js';
 import { handNotification, optional, removeAcknowledged } from '../deliver.js';
 import { switchLocally } from '../fallback.js';
 import { type EimSession, markHandled } from '../session.js';
+import { confirmation } from './confirmation-code.js';
 import { EimServer } from './eim-server.js';
 import { type DownloadOrder, discoverEvent, downloadProfile } from './profile-download.js';
 import type { DownloadRecord, Downloads } from './record.js';
@@ -129,6 +130,7 @@ async function begin(
   try {
     await undefined;
     const order: DownloadOrder = {
+      hashCc: confirmation(context, context.settings.confirmationCode),
       onSession: (transactionId) => {
         record.transactionId = hex(transactionId);
         downloads.save(record);

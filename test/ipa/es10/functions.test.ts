@@ -51,6 +51,31 @@ describe('identity', () => {
     expect((await es10.getCerts(card('BF5603810101'))).enter().expect(0x81).integer()).toBe(1);
   });
 
+  // es10.md §1.4: the AID, then what two real cards say of themselves.
+  const AID = '8410A0000005591010FFFFFFFF8900000100';
+  it.each([
+    ['a consumer eUICC', tlv(0x6f, AID, 'A5049F6501FF', 'E0058203020202'), 'consumer'],
+    ['an IoT eUICC', tlv(0x6f, AID, 'A5049F6501FF', 'E104800206C0'), 'iot'],
+    ['both at once', tlv(0x6f, AID, 'E0058203020202', 'E104800206C0'), 'iot'],
+    ['inside A5', tlv(0x6f, AID, tlv(0xa5, '9F6501FF', 'E104800206C0')), 'iot'],
+    ['neither', tlv(0x6f, AID, 'A5049F6501FF'), undefined],
+    ['cut off behind it', '6F7FE0058203020202', undefined],
+    ['hidden', '', undefined],
+    ['something else', '9000', undefined],
+  ])('the answer to SELECT: %s', (_what, fci, kind) => {
+    expect(es10.readTemplates(hex(fci))).toBe(kind);
+  });
+
+  it('the answer to SELECT may be anything', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        expect(['iot', 'consumer', undefined]).toContain(
+          es10.readTemplates(Uint8Array.of(0x6f, bytes.length, ...bytes)),
+        );
+      }),
+    );
+  });
+
   it('GetEuiccChallenge', async () => {
     const challenge = '00112233445566778899AABBCCDDEEFF';
     expect(toHex(await es10.getEuiccChallenge(card(tlv(0xbf2e, tlv(0x80, challenge)))))).toBe(challenge);
@@ -333,7 +358,13 @@ describe('hostile cards', () => {
     getProfilesInfo: (card) => es10.getProfilesInfo(card),
     getEnabledIccid: es10.getEnabledIccid,
     isEmergencyProfileEnabled: es10.isEmergencyProfileEnabled,
+    listProfiles: es10.listProfiles,
+    setProfileState: (card) => es10.setProfileState(card, v.eid, true),
+    deleteProfile: (card) => es10.deleteProfile(card, v.eid),
+    setNickname: (card) => es10.setNickname(card, v.eid, [0x61]),
+    setConsumerDpAddress: (card) => es10.setConsumerDpAddress(card, 'a.b'),
     listNotifications: es10.listNotifications,
+    listNotificationMetadata: es10.listNotificationMetadata,
     appendNotifications: (card) => es10.appendNotifications(card, new Writer(16, 1024)),
     retrieveNotification: (card) => es10.retrieveNotification(card, 7),
     appendNotification: (card) => es10.appendNotification(card, new Writer(16, 1024), 7),
@@ -382,6 +413,11 @@ describe('hostile cards', () => {
     0xbf20: tlv(0xbf20, '8203020500', tlv(0xa9, KEY), tlv(0xaa, KEY)),
     0xbf22: tlv(0xbf22, '8103020301', '900101B40BA005040301020081008200'),
     0xbf28: tlv(0xbf28, tlv(0xa0, tlv(0xbf2f, '800101', '81020640', '0C0161'))),
+    0xbf29: 'BF2903800100',
+    0xbf31: 'BF3103800100',
+    0xbf32: 'BF3203800102',
+    0xbf33: 'BF3303800103',
+    0xbf3f: 'BF3F03800100',
     0xbf2b: tlv(0xbf2b, tlv(0xa2, toHex(v.euiccPackageResult), toHex(v.unsignedError))),
     0xbf2d:
       'BF2D32A030E32E5A0A980010325476981032144F10A0000005591010FFFFFFFF89000011009F7001019102535092034F7031950102',
@@ -441,6 +477,7 @@ describe('hostile cards', () => {
       'readSmdpSigned2',
       'readInstallationResult',
       'registeredId',
+      'readTemplates',
     ];
     const tried = new Set([
       ...names,

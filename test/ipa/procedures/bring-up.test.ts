@@ -39,20 +39,20 @@ describe('bring-up', () => {
     await world.stop();
   });
 
-  it.each([
-    ['an IPA in the card that stays active', 'BF22 05 900101 B400', 'stays active'],
-    ['a consumer eUICC', 'BF22 05 8103020500', 'consumer eUICC'],
-  ])('refuses %s', async (_what, answer, why) => {
-    const world = await World.make({ associated: false });
-    cardAnswering(world, (request) => (request[1] === ES10_TAGS.euiccInfo2 ? answer : undefined));
-    world.startIpa();
-    await world.untilState('recovering');
-    const [failure] = world.of('failure');
-    expect(failure).toMatchObject({ where: 'device', code: 'notIotEuicc' });
-    expect(failure.detail).toContain(why);
-    expect(failure.retryIn).toBeGreaterThan(0);
-    await world.stop();
-  });
+  it.each([['an IPA in the card that stays active', 'BF22 05 900101 B400', 'stays active']])(
+    'refuses %s',
+    async (_what, answer, why) => {
+      const world = await World.make({ associated: false });
+      cardAnswering(world, (request) => (request[1] === ES10_TAGS.euiccInfo2 ? answer : undefined));
+      world.startIpa();
+      await world.untilState('recovering');
+      const [failure] = world.of('failure');
+      expect(failure).toMatchObject({ where: 'device', code: 'notIotEuicc' });
+      expect(failure.detail).toContain(why);
+      expect(failure.retryIn).toBeGreaterThan(0);
+      await world.stop();
+    },
+  );
 
   it('says that there is no card, and starts when one is inserted', async () => {
     const world = await World.make({ modem: { simResetMilliseconds: 200_000 } });
@@ -61,6 +61,35 @@ describe('bring-up', () => {
     expect(world.of('failure')[0]).toMatchObject({ where: 'device', code: 'notIotEuicc' });
     expect(world.of('failure')[0].detail).toContain('no usable card');
     await world.untilState('idle');
+    await world.stop();
+  });
+
+  it.each([
+    ['iot', 'unassociated', 'SGP.32'],
+    ['consumer', 'local', 'SGP.22'],
+    ['m2m', 'recovering', 'SGP.02'],
+    ['none', 'recovering', 'no ISD-R'],
+  ] as const)('says what the card is: %s', async (kind, state, why) => {
+    const world = await World.make({ associated: false, card: { kind } });
+    world.startIpa();
+    await world.untilState(state);
+    const [told, ...more] = world.of('euicc');
+    expect(told).toMatchObject({ kind });
+    expect(told.detail).toContain(why);
+    expect(more).toEqual([]);
+    const code = kind === 'none' ? 'noApplication' : 'notIotEuicc';
+    expect(world.of('failure').map((failure) => failure.code)).toEqual(state === 'recovering' ? [code] : []);
+    await world.stop();
+  });
+
+  it('takes a card for one of SGP.32 by its answer to SELECT, though EUICCInfo2 does not say so', async () => {
+    const world = await World.make({ associated: false });
+    cardAnswering(world, (request) =>
+      request[1] === ES10_TAGS.euiccInfo2 ? 'BF22 05 8103020500' : undefined,
+    );
+    world.startIpa();
+    await world.untilState('unassociated');
+    expect(world.of('euicc')).toMatchObject([{ kind: 'iot' }]);
     await world.stop();
   });
 
