@@ -5,7 +5,6 @@ import { hex } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
 import {
   Broker,
-  CoapEim,
   defaultControlPort,
   Eim,
   EimError,
@@ -16,12 +15,13 @@ import {
 } from '../eim/index.js';
 import type { EimCredentials } from '../pki/index.js';
 import { Trace } from '../trace/index.js';
+import { type CoapOptions, startCoap, withHint } from './eim-coap.js';
 import { defaultState, StateFolder, secureRandom } from './folder.js';
 import { collect, eid, readBytes, topicPrefixes, topicsOf, UsageError, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
 import { brokerAnswers, defaultBroker, embeddedInstead } from './reach.js';
 
-interface ServeOptions extends OutputOptions {
+interface ServeOptions extends OutputOptions, CoapOptions {
   state: string;
   pki?: string;
   broker?: string;
@@ -43,7 +43,6 @@ interface ServeOptions extends OutputOptions {
   user?: string;
   password?: string;
   topics?: string;
-  coap?: number;
 }
 
 export function registerServe(eim: Command, output: (options: OutputOptions) => Output): void {
@@ -67,6 +66,8 @@ export function registerServe(eim: Command, output: (options: OutputOptions) => 
       defaultControlPort,
     )
     .option('--coap <port>', 'also answer CoAP on 127.0.0.1, without security; 0 takes a free port', port)
+    .option('--coaps <port>', 'also answer CoAP over DTLS with the keys of --psk; 0 takes a free port', port)
+    .option('--psk <identity:hex>', 'a pre-shared key for --coaps; may be given several times', collect, [])
     .option('--topics <prefix>', 'prefix of the topics, instead of esipa')
     .addOption(
       new Option('--accept <who>', 'any: every device; listed: those of --device and of earlier orders')
@@ -154,11 +155,13 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
       cause: error,
     });
   });
-  const coap = await startCoap(options, eim, trace);
+  const coap = await startCoap(options, eim, ({ code, message }) =>
+    trace.emit('eim', { event: 'failure', where: 'coap', code, detail: message }),
+  );
   const shown = {
     brokerUrl: url,
     topics,
-    ...(coap && { coapUrl: `coap://127.0.0.1:${coap.port}` }),
+    ...coap?.shown,
     eid: hex(pki.euicc.eid),
   };
   const control = await serveControl({
@@ -188,10 +191,12 @@ function announce(
     controlUrl: string;
     topics: { toEim: string; toIpa: string };
     coapUrl?: string;
+    coapsUrl?: string;
     eid: string;
   },
 ): void {
-  const { brokerUrl, controlUrl, topics, coapUrl } = shown;
+  const { brokerUrl, controlUrl, topics } = shown;
+  const coap = [shown.coapUrl, shown.coapsUrl].filter((url) => url !== undefined);
   const words = ['npx xs-ipa device'];
   if (pki !== undefined) words.push(`--pki ${pki}`);
   else if (state !== defaultState) words.push(`--pki ${new StateFolder(state).file('pki')}`);
@@ -206,7 +211,7 @@ function announce(
     `eIM ${eimId}; Ctrl-C ends it`,
     `  broker     ${brokerUrl}`,
     `  topics     ${topics.toEim} and ${topics.toIpa}`,
-    ...(coapUrl === undefined ? [] : [`  coap       ${coapUrl}`]),
+    ...coap.map((url) => `  coap       ${url}`),
     `  control    ${controlUrl}`,
     `  a device   ${words.join(' ')}`,
     `  an order   npx xs-ipa eim list-profiles --eid ${shown.eid}${eim}`,
@@ -231,22 +236,6 @@ async function startBroker(options: ServeOptions, trace: Trace): Promise<Running
   } catch (error) {
     throw withHint(error, 'choose another with --broker-port, or use the broker that runs with --broker');
   }
-}
-
-async function startCoap({ coap: port }: ServeOptions, eim: Eim, trace: Trace): Promise<CoapEim | undefined> {
-  if (port === undefined) return undefined;
-  const coap = new CoapEim({
-    eim,
-    port,
-    onProblem: ({ code, message }) =>
-      trace.emit('eim', { event: 'failure', where: 'coap', code, detail: message }),
-  });
-  try {
-    await coap.open();
-  } catch (error) {
-    throw withHint(error, 'choose another with --coap');
-  }
-  return coap;
 }
 
 function clientTls(options: ServeOptions, embedded: boolean) {
@@ -291,10 +280,4 @@ function readCi(path: string): Uint8Array {
   } catch (cause) {
     throw new UsageError(`${path} is no certificate, neither PEM nor DER`, { cause });
   }
-}
-
-function withHint(error: unknown, hint: string): unknown {
-  const inUse =
-    error instanceof EimError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE';
-  return inUse ? new XsIpaError(error.code, `${error.message}: ${hint}`, { cause: error }) : error;
 }
