@@ -18,7 +18,7 @@ export interface Scenario {
 
 /** Long enough for a change of the operator, which takes some six seconds, and short enough to watch. */
 const impatient = { registrationDeadline: 12_000, rollbackDeadline: 12_000 };
-const connectivity = { ...impatient, fallbackAfter: 10_000, fallbackReturn: 12_000 };
+const connectivity = { ...impatient, refreshDeadline: 5_000, fallbackAfter: 10_000, fallbackReturn: 12_000 };
 
 export const scenarios = {
   psmo: { tell: psmo },

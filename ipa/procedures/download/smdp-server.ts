@@ -112,8 +112,6 @@ export class SmdpServer implements SmdpConnection {
   }
 
   private async post(name: Es9Function, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
-    // From here on an empty stack (docs/design.md §4).
-    await undefined;
     try {
       // On from an empty stack (docs/design.md §4).
       await undefined;
