@@ -1,3 +1,5 @@
+import type { Peaks } from '../xs/index.js';
+
 /** Bytes, or characters, seen from the device. */
 export interface Traffic {
   readonly up: number;
@@ -22,6 +24,8 @@ export interface StepCost extends Counters {
   milliseconds: number;
   /** Bytes of heap, garbage included; absent where it is not measured. */
   peakHeap?: number;
+  /** Slots of stack; absent with it. */
+  peakStack?: number;
 }
 
 /** The bill, step by step. */
@@ -42,7 +46,7 @@ export class Costs {
   }
 
   /** Of the step that was begun; nothing when there was none. */
-  end(peakHeap: number | undefined): void {
+  end(peaks: Peaks | undefined): void {
     const title = this.#title;
     this.#title = undefined;
     if (title === undefined) return;
@@ -59,15 +63,15 @@ export class Costs {
       uart: taken('uart'),
       esipa: taken('esipa'),
       http: taken('http'),
-      ...(peakHeap !== undefined && { peakHeap }),
+      ...(peaks && { peakHeap: peaks.heap, peakStack: peaks.stack }),
     });
   }
 
   /** A table for people. */
   lines(): string[] {
-    const head = ['step', 'seconds', 'APDUs', 'UART', 'ESipa', 'HTTP', 'heap'];
+    const head = ['step', 'seconds', 'APDUs', 'UART', 'ESipa', 'HTTP', 'heap', 'stack'];
     const both = ({ up, down }: Traffic) => (up + down === 0 ? '–' : `${up}/${down}`);
-    const rows = this.steps.map(({ title, milliseconds, apdus, uart, esipa, http, peakHeap }) => [
+    const rows = this.steps.map(({ title, milliseconds, apdus, uart, esipa, http, peakHeap, peakStack }) => [
       title,
       (milliseconds / 1000).toFixed(1),
       String(apdus),
@@ -75,6 +79,7 @@ export class Costs {
       both(esipa),
       both(http),
       peakHeap === undefined ? 'not measured' : String(peakHeap),
+      peakStack === undefined ? '' : String(peakStack),
     ]);
     const widths = head.map((name, column) =>
       Math.max(name.length, ...rows.map((row) => row[column].length)),

@@ -1,7 +1,7 @@
 import type { IpaState } from '../../ipa/events.js';
 import type { Ipad } from '../../ipa/ipad.js';
 import { resetMemory, switchLocally } from '../../ipa/procedures/index.js';
-import type { DeviceOperation } from '../xs/index.js';
+import type { DeviceOperation, Peaks } from '../xs/index.js';
 
 /** What a story needs of an IPA, wherever it runs: Ipad on this computer, XsIpa on a device's engine. Its events are on the trace. */
 export interface Ipa {
@@ -15,8 +15,8 @@ export interface Ipa {
    * @returns the eUICC's result, 0 when it was done
    */
   perform(operation: DeviceOperation): Promise<number>;
-  /** Ends a section of what is measured. @returns its peak heap in bytes; undefined where that is not measured */
-  mark(): Promise<number | undefined>;
+  /** Ends a section of what is measured. @returns undefined where memory is not */
+  mark(): Promise<Peaks | undefined>;
   /** Resolves when it has stopped. */
   run(): Promise<void>;
   stop(): void;

@@ -55,6 +55,14 @@ export class DeviceFailed extends Error {
   override readonly name = 'DeviceFailed';
 }
 
+/** The most that a section took. */
+export interface Peaks {
+  /** Bytes, garbage included. */
+  heap: number;
+  /** Slots. */
+  stack: number;
+}
+
 /** What a run took of the device, its restarts included. */
 export interface XsFigures {
   version: string;
@@ -93,7 +101,7 @@ export class XsDevice {
   #figures: Omit<XsFigures, 'serialLost' | 'retries' | 'restarts'> | undefined;
   #serialLost = 0;
   #marks = 0;
-  readonly #marked = new Map<string, (peak: number | undefined) => void>();
+  readonly #marked = new Map<string, (peaks: Peaks | undefined) => void>();
   readonly #operations: { resolve: (result: number) => void; reject: (error: Error) => void }[] = [];
   #restarts = 0;
   #retries = 0;
@@ -151,8 +159,8 @@ export class XsDevice {
     });
   }
 
-  /** Ends a section. @returns its peak heap in bytes, garbage included; undefined when the device has stopped */
-  mark(): Promise<number | undefined> {
+  /** Ends a section. @returns undefined when the device has stopped */
+  mark(): Promise<Peaks | undefined> {
     const host = this.#host;
     if (!host || this.#stopping) return Promise.resolve(undefined);
     const label = `step${++this.#marks}`;
@@ -292,7 +300,7 @@ export class XsDevice {
       peakChunks: isHigher ? chunksPeak : before!.peakChunks,
       peakStack: Math.max(before?.peakStack ?? 0, stackPeak),
     };
-    this.#marked.get(label)?.(bytesPeak);
+    this.#marked.get(label)?.({ heap: bytesPeak, stack: stackPeak });
     this.#marked.delete(label);
   }
 

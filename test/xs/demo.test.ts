@@ -26,4 +26,19 @@ await describeOnXs('the demo with the IPA on XS', () => {
       );
     expect(summary.apdus).toBeGreaterThan(0);
   }, 90_000);
+
+  it('downloads profiles, directly and through an eIM, and says what each step took of its memory', async () => {
+    const fast = ['--slowness', '0', '--baud', '921600', '--profile-size', '3000'];
+    const { code, summary } = await demo('--engine', 'xs', '--scenario', 'download', ...fast);
+    expect({ code, failures: summary.failures }).toEqual({ code: 0, failures: [] });
+    expect(summary).toMatchObject({ ok: true, downloads: 2, xs: { serialLost: 0, restarts: 0 } });
+    const { peakHeap = 0, peakStack = 0 } = summary.xs ?? {};
+    for (const step of summary.steps) {
+      expect(step.peakHeap).toBeGreaterThan(0);
+      expect(step.peakHeap).toBeLessThanOrEqual(peakHeap);
+      expect(step.peakStack).toBeLessThanOrEqual(peakStack);
+    }
+    expect(peakHeap).toBeLessThan(94_208);
+    expect(peakStack).toBeLessThanOrEqual(384);
+  }, 90_000);
 });

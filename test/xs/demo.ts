@@ -5,11 +5,26 @@ export interface Summary {
   ok: boolean;
   failures: string[];
   packages: Record<string, number>;
+  downloads: number;
   notifications: number;
   profileSwitches: number;
   apdus: number;
   esipa: { messages: number };
+  steps: {
+    title: string;
+    apdus: number;
+    uart: Traffic;
+    esipa: Traffic;
+    http: Traffic;
+    peakHeap?: number;
+    peakStack?: number;
+  }[];
   xs?: Record<string, number>;
+}
+
+interface Traffic {
+  up: number;
+  down: number;
 }
 
 /** Runs `xs-ipa demo --json`. @throws Error with its last lines when it ends without a summary */
