@@ -62,6 +62,12 @@ export interface DownloadContext {
   imei: string;
 }
 
+/** bppEuiccOtpk of SmdpSigned2, a copy: the one-time key of a package that was bound before. @throws TlvError */
+export function readBppEuiccOtpk(smdpSigned2: Uint8Array): Uint8Array | undefined {
+  const cursor = new Cursor(smdpSigned2).expect(0x30).enter();
+  return cursor.find(0x5f49) ? cursor.value.slice() : undefined;
+}
+
 /**
  * AuthenticateServer, BF38 (es10.md §4.5).
  * @param into gets the element BF38 {A0 ok | A1 error}

@@ -121,9 +121,13 @@ export function readInitiateAuthentication(message: Uint8Array): EimServerAuthen
 
 /** AuthenticateClientRequestEsipa, BF3B {80 transactionId, BF38 …} (esipa.md §6). */
 export function writeAuthenticateClient(to: Writer, transactionId: Uint8Array, response: Uint8Array): void {
-  to.clear().begin(EsipaTag.authenticateClient).primitive(0x80, transactionId);
-  to.write(response);
+  beginRequest(to, EsipaTag.authenticateClient, transactionId).write(response);
   to.end();
+}
+
+/** Opens a request of a session; what the eUICC said follows, whole or compact, and end(). */
+export function beginRequest(to: Writer, tag: number, transactionId: Uint8Array): Writer {
+  return to.clear().begin(tag).primitive(0x80, transactionId);
 }
 
 /** AuthenticateClientResponseEsipa of an SM-DP+, A0 {…} in parts; views into the message. */

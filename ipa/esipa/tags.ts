@@ -1,5 +1,7 @@
 /** First tags of ESipa messages; request and response share one (esipa.md §1). */
 export const EsipaTag = {
+  prepareDownload: 0xbf21,
+  authenticateServer: 0xbf38,
   initiateAuthentication: 0xbf39,
   getBoundProfilePackage: 0xbf3a,
   authenticateClient: 0xbf3b,

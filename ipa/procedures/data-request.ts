@@ -13,6 +13,7 @@ import {
 import {
   beginReply,
   DataError,
+  EimKnows,
   EsipaTag,
   type Incoming,
   PackageFault,
@@ -102,7 +103,17 @@ export async function answerDataRequest(
     request.code = DataError.undefinedError;
   }
   endAnswer(context, incoming, request?.code);
+  if (request?.code === 0) session.knows |= knownBy(request.wanted);
   return answer(context, session, delivery, incoming.reply);
+}
+
+/** @returns bits of EimKnows */
+function knownBy(wanted: number): number {
+  const certificates = Wanted.eumCertificate | Wanted.euiccCertificate;
+  return (
+    ((wanted & certificates) === certificates ? EimKnows.certificates : 0) |
+    (wanted & Wanted.euiccInfo2 ? EimKnows.euiccInfo2 : 0)
+  );
 }
 
 function beginAnswer({ message, eid }: IpaContext, reply: Reply): void {
@@ -285,15 +296,21 @@ const DIRECT = 0x80;
 const INDIRECT = 0x40;
 const EIM_DOWNLOAD_DATA_HANDLING = 0x20;
 const EIM_CTX_PARAMS1_GENERATION = 0x10;
+const EIM_PROFILE_METADATA_VERIFICATION = 0x08;
+const MINIMIZE_ESIPA_BYTES = 0x04;
 
 /** IpaCapabilities A8 {80 ipaFeatures, 81 ipaSupportedProtocols} (esipa.md §3.2). */
 function writeIpaCapabilities(to: Writer, context: IpaContext): void {
-  let features = INDIRECT | EIM_CTX_PARAMS1_GENERATION;
-  if (context.connectSmdp) features |= DIRECT;
-  if (context.settings.eimDownloadDataHandling) features |= EIM_DOWNLOAD_DATA_HANDLING;
+  const { connectSmdp, settings } = context;
+  let features = INDIRECT;
+  if (connectSmdp) features |= DIRECT;
+  if (settings.eimDownloadDataHandling) features |= EIM_DOWNLOAD_DATA_HANDLING;
+  if (settings.eimCtxParams1Generation) features |= EIM_CTX_PARAMS1_GENERATION;
+  if (settings.eimProfileMetadataVerification) features |= EIM_PROFILE_METADATA_VERIFICATION;
+  if (settings.minimizeEsipaBytes) features |= MINIMIZE_ESIPA_BYTES;
   to.begin(0xa8);
   writeBits(to, 0x80, features);
-  writeBits(to, 0x81, context.settings.supportedProtocols);
+  writeBits(to, 0x81, settings.supportedProtocols);
   to.end();
 }
 

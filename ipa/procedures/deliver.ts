@@ -12,11 +12,13 @@ import {
   beginHandleNotification,
   beginReply,
   dispatch,
+  EimKnows,
   EsipaTag,
   type Incoming,
   type Reply,
   readAcknowledgements,
   StateChangeCause,
+  writeCompactNotifications,
 } from '../esipa/index.js';
 import { utf8 } from '../text.js';
 import { TlvError } from '../tlv/index.js';
@@ -302,6 +304,7 @@ export async function deliverNotifications(context: IpaContext, session: EimSess
       continue;
     }
     message.end();
+    minimize(context, session);
     context.enter('delivering');
     const answer = await session.link.exchange(message.bytes, acknowledgingNotification(seqNumber));
     message.release();
@@ -309,6 +312,14 @@ export async function deliverNotifications(context: IpaContext, session: EimSess
     kept ||= !removed.includes(seqNumber);
   }
   context.notificationsPending = kept;
+}
+
+/** Certificates that the eIM has are left out of the notifications in context.message (esipa.md §4). */
+export function minimize({ settings, message, result, eid }: IpaContext, { knows }: EimSession): void {
+  if (!settings.minimizeEsipaBytes || !(knows & EimKnows.certificates)) return;
+  writeCompactNotifications(result, message.bytes, eid);
+  message.clear().write(result.bytes);
+  result.release();
 }
 
 /** An acknowledgement of this one, or an empty one. */

@@ -19,7 +19,7 @@ import {
 } from '../esipa/index.js';
 import { equal, TlvError, type Writer } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
-import { noteStateChange, provideResult, readStored, writeResult } from './deliver.js';
+import { minimize, noteStateChange, provideResult, readStored, writeResult } from './deliver.js';
 import { followProfileChange } from './profile-switch.js';
 import type { Delivery, EimSession } from './session.js';
 
@@ -69,6 +69,7 @@ export async function executeEuiccPackage(
     }
   }
   endResult(context, incoming.reply, delivery);
+  if (delivery.notifications) minimize(context, session);
   return answer(context, session, delivery, incoming.reply);
 }
 

@@ -20,6 +20,8 @@ export interface EimSession {
   resultsRefused: boolean;
   /** It is this eIM's turn to be polled; until it has nothing more. */
   pollDue: boolean;
+  /** EimKnows: what a data request has given it, so that compact messages may leave it out (esipa.md §4). */
+  knows: number;
   /** What the last poll fetched and nobody has carried out yet. Its views are valid until the next exchange. */
   fetched: Incoming | undefined;
   /** Failures in a row, and when (clock ticks) it may be tried again. */
@@ -37,6 +39,7 @@ function newSession(configuration: EimConfiguration, link: EsipaLink): EimSessio
     awaiting: [],
     resultsPending: true,
     resultsRefused: false,
+    knows: 0,
     pollDue: true,
     fetched: undefined,
     failures: 0,

@@ -36,6 +36,12 @@ export interface IpaSettings {
   fallbackReturn: number;
   /** The eIM is told that it keeps the download data to itself (IpaCapabilities bit 2): no address is sent to it. */
   eimDownloadDataHandling: boolean;
+  /** The eIM may make ctxParams1 (bit 3). */
+  eimCtxParams1Generation: boolean;
+  /** Metadata of profiles is for the eIM to check, and need not be sent (bit 4). */
+  eimProfileMetadataVerification: boolean;
+  /** What the eIM knows is left out of messages to it (bit 5, esipa.md §4). */
+  minimizeEsipaBytes: boolean;
   /** ipaSupportedProtocols: a sum of `0x80 >> Protocol.…` for the links that this device has. */
   supportedProtocols: number;
   /** The links run over this modem's data connection: without registration there is nothing to try. */
@@ -63,6 +69,9 @@ const DEFAULTS: IpaSettings = {
   fallbackAfter: 0,
   fallbackReturn: 3_600_000,
   eimDownloadDataHandling: false,
+  eimCtxParams1Generation: true,
+  eimProfileMetadataVerification: false,
+  minimizeEsipaBytes: false,
   supportedProtocols: 0x80 >> Protocol.proprietary,
   networkThroughModem: true,
 };

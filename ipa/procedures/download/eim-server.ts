@@ -1,11 +1,11 @@
-import { CancelReason } from '../../es10/index.js';
+import { CancelReason, readBppEuiccOtpk } from '../../es10/index.js';
 import {
   type AnswerSink,
   BppAnswer,
+  beginRequest,
   type EimDownloadPreparation,
   type EimRefusal,
   type EimServerAuthentication,
-  type EsipaLink,
   EsipaTag,
   readAuthenticateClient,
   readCancelSession,
@@ -13,11 +13,16 @@ import {
   readInitiateAuthentication,
   writeAuthenticateClient,
   writeCancelSession,
+  writeCompactAuthentication,
+  writeCompactCancellation,
+  writeCompactPreparation,
   writeGetBoundProfilePackage,
   writeInitiateAuthentication,
 } from '../../esipa/index.js';
 import { utf8 } from '../../text.js';
+import { Cursor } from '../../tlv/index.js';
 import type { IpaContext } from '../context.js';
+import type { EimSession } from '../session.js';
 import { RspRefusal, type RspServer } from './server.js';
 
 /** AuthenticateClientResponseEsipa.error and GetBoundProfilePackageResponseEsipa.error (esipa.md §6). */
@@ -28,18 +33,21 @@ const METADATA_MISMATCH = 50;
 export class EimServer implements RspServer {
   readonly address: string | undefined;
   readonly #context: IpaContext;
-  readonly #link: EsipaLink;
+  readonly #session: EimSession;
+  #ctxParams1ByEim = false;
+  #hashCcByEim = false;
+  #bppEuiccOtpk: Uint8Array | undefined;
   readonly #eimTransactionId: Uint8Array | undefined;
 
   /** @param address of the SM-DP+; undefined when the eIM handles the download data and must not be told */
   constructor(
     context: IpaContext,
-    link: EsipaLink,
+    session: EimSession,
     address: string | undefined,
     eimTransactionId: Uint8Array | undefined,
   ) {
     this.#context = context;
-    this.#link = link;
+    this.#session = session;
     this.address = address;
     this.#eimTransactionId = eimTransactionId;
   }
@@ -52,11 +60,18 @@ export class EimServer implements RspServer {
     writeInitiateAuthentication(message, euiccChallenge, this.address, euiccInfo1, this.#eimTransactionId);
     const answer = readInitiateAuthentication(await this.exchange(EsipaTag.initiateAuthentication));
     if ('refusal' in answer) throw refused('InitiateAuthentication', answer);
+    this.#ctxParams1ByEim = answer.ctxParams1 !== undefined;
     return answer;
   }
 
   async authenticateClient(transactionId: Uint8Array, response: Uint8Array): Promise<EimDownloadPreparation> {
-    writeAuthenticateClient(this.#context.message, transactionId, response);
+    const { message, settings } = this.#context;
+    if (settings.minimizeEsipaBytes) {
+      const { knows } = this.#session;
+      beginRequest(message, EsipaTag.authenticateClient, transactionId);
+      writeCompactAuthentication(message, response, knows, this.#ctxParams1ByEim);
+      message.end();
+    } else writeAuthenticateClient(message, transactionId, response);
     const answer = readAuthenticateClient(await this.exchange(EsipaTag.authenticateClient));
     if ('refusal' in answer) {
       const reason =
@@ -65,6 +80,8 @@ export class EimServer implements RspServer {
     }
     if ('trigger' in answer)
       throw new RspRefusal('the eIM answered with an event of an SM-DS', CancelReason.undefinedReason);
+    this.#hashCcByEim = answer.hashCc !== undefined;
+    this.#bppEuiccOtpk = readBppEuiccOtpk(answer.smdpSigned2);
     return answer;
   }
 
@@ -83,11 +100,15 @@ export class EimServer implements RspServer {
     response: Uint8Array,
     into: AnswerSink,
   ): Promise<void> {
-    const { message } = this.#context;
-    writeGetBoundProfilePackage(message, transactionId, response);
+    const { message, settings } = this.#context;
+    if (settings.minimizeEsipaBytes) {
+      beginRequest(message, EsipaTag.getBoundProfilePackage, transactionId);
+      writeCompactPreparation(message, response, this.#bppEuiccOtpk, this.#hashCcByEim);
+      message.end();
+    } else writeGetBoundProfilePackage(message, transactionId, response);
     const answer = new BppAnswer(into);
     await undefined;
-    await this.#link.download(message.bytes, answer);
+    await this.#session.link.download(message.bytes, answer);
     const { refusal } = answer;
     if (refusal === undefined) return;
     const reason =
@@ -96,7 +117,12 @@ export class EimServer implements RspServer {
   }
 
   async cancelSession(transactionId: Uint8Array, response: Uint8Array): Promise<void> {
-    writeCancelSession(this.#context.message, transactionId, response);
+    const { message, settings } = this.#context;
+    if (settings.minimizeEsipaBytes) {
+      beginRequest(message, EsipaTag.cancelSession, transactionId).begin(0xa1);
+      writeCompactCancellation(message, new Cursor(response).expect(EsipaTag.cancelSession).value);
+      message.end().end();
+    } else writeCancelSession(message, transactionId, response);
     const refusal = readCancelSession(await this.exchange(EsipaTag.cancelSession));
     if (refusal !== 0) throw refused('CancelSession', { refusal });
   }
@@ -110,7 +136,7 @@ export class EimServer implements RspServer {
     const { message } = this.#context;
     // On from an empty stack: the way down to the socket is long (docs/design.md §4).
     await undefined;
-    return this.#link.exchange(
+    return this.#session.link.exchange(
       message.bytes,
       (answer) => answer[0] === tag >> 8 && answer[1] === (tag & 0xff),
     );

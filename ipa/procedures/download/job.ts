@@ -12,6 +12,7 @@ import {
   type Incoming,
   PackageFault,
   readDownloadTrigger,
+  writeCompactInstallation,
   writeDownloadResult,
 } from '../../esipa/index.js';
 import { fromHex, hex, utf8 } from '../../text.js';
@@ -204,7 +205,9 @@ async function report(context: IpaContext, session: EimSession, record: Download
   if (record.stage === 'installed' && record.indirect) {
     // The ordinary notification is all that the eIM needs: it knows the session (procedures.md §7, step 10).
     beginHandleNotification(message);
-    message.begin(0xa0).write(result.bytes);
+    message.begin(0xa0);
+    if (context.settings.minimizeEsipaBytes) writeCompactInstallation(message, result.bytes);
+    else message.write(result.bytes);
     message.end().end();
     const confirmed = await handNotification(context, session, seqNumber);
     await removeAcknowledged(context, session, confirmed, [seqNumber]);
@@ -231,7 +234,7 @@ async function discover(
   if (address === '')
     throw new RspRefusal('the eUICC has no address of an SM-DS', CancelReason.undefinedReason);
   const server = record.indirect
-    ? new EimServer(context, session.link, address, transactionOf(record))
+    ? new EimServer(context, session, address, transactionOf(record))
     : context.connectSmdp!(address, true);
   let code: string | undefined;
   try {
@@ -277,7 +280,7 @@ async function connect(
   }
   if (record.indirect) {
     const told = context.settings.eimDownloadDataHandling ? undefined : address;
-    return new EimServer(context, session.link, told, transactionOf(record));
+    return new EimServer(context, session, told, transactionOf(record));
   }
   return context.connectSmdp!(address!);
 }
