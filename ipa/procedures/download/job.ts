@@ -95,12 +95,12 @@ export async function serveDownload(context: IpaContext, session: EimSession): P
     if (record.stage === 'installed' && !record.indirect) downloads.addDirect(record.seqNumber);
     if (record.stage === 'failed' || (await readNotification(context, record.seqNumber)))
       await report(context, session, record);
-    const { stage } = record;
+    const { stage, reason } = record;
     markHandled(session, transactionOf(record));
     downloads.clear();
     context.notificationsPending = true;
     session.pollDue = true;
-    if (stage === 'installed' && context.settings.immediateEnable)
+    if (stage === 'installed' && reason === 0 && context.settings.immediateEnable)
       await switchLocally(context, 'immediateEnable');
   } finally {
     result.release();
@@ -144,8 +144,7 @@ async function begin(
     } finally {
       server.close();
     }
-    record.seqNumber = readInstallationResult(context.result.bytes).seqNumber;
-    record.stage = 'installed';
+    noteResult(context, record);
     downloads.save(record);
   } catch (error) {
     if (error instanceof RspRefusal) {
@@ -156,6 +155,17 @@ async function begin(
       failed(downloads, record, UNDEFINED_ERROR, '');
     } else throw error;
   }
+}
+
+/** The eUICC has given its ProfileInstallationResult, good or bad. */
+function noteResult(context: IpaContext, record: DownloadRecord): void {
+  const found = readInstallationResult(context.result.bytes);
+  record.seqNumber = found.seqNumber;
+  record.stage = 'installed';
+  if (found.installed) return;
+  record.reason = found.errorReason;
+  const message = `the profile was not installed: command ${found.bppCommandId} of the package, reason ${found.errorReason}`;
+  context.fail('download', { code: 'notInstalled', message });
 }
 
 function failed(downloads: Downloads, record: DownloadRecord, reason: number, error: string): void {
@@ -178,7 +188,7 @@ async function findInterrupted(context: IpaContext, record: DownloadRecord): Pro
     if (!(await readNotification(context, record.seqNumber))) continue;
     const { transactionId } = readInstallationResult(context.result.bytes);
     if (!equal(transactionId, wanted)) continue;
-    record.stage = 'installed';
+    noteResult(context, record);
     return true;
   }
   record.seqNumber = -1;

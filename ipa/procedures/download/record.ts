@@ -25,7 +25,7 @@ export interface DownloadRecord {
    */
   stage: 'ordered' | 'failed' | 'installed';
   seqNumber: number;
-  /** Of a failure: 104 ecallActive, 127 undefinedError. */
+  /** Of a failure: 104 ecallActive, 127 undefinedError. Of an installation that failed: the eUICC's errorReason. */
   reason: number;
   /** The peer's error, hex. */
   error: string;
