@@ -4,6 +4,11 @@ import { describe, it } from 'vitest';
 
 /** Programs beyond Node that some tests need, and the Debian packages they come from; .ci/run installs them all. */
 const PACKAGES = {
+  'coap-client-gnutls': 'libcoap3-bin',
+  'coap-client-notls': 'libcoap3-bin',
+  'coap-client-openssl': 'libcoap3-bin',
+  'coap-server-gnutls': 'libcoap3-bin',
+  'coap-server-openssl': 'libcoap3-bin',
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
