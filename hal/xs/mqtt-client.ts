@@ -68,6 +68,7 @@ export class XsMqttClient extends MqttSocket implements MqttClient {
     const got = this.take(into, this.#announced);
     if (got <= 0) return 0;
     this.#announced -= got;
+    this.#received = true;
     this.#parser.skip(got);
     if (this.#parser.payload === 0) this.acknowledge();
     // Not from here: whoever reads a message to its end must be done with it before the next one is announced.
@@ -127,9 +128,12 @@ export class XsMqttClient extends MqttSocket implements MqttClient {
     this.offerRoom();
   }
 
-  /** A silent broker gets a PINGREQ, and if it stays silent until the next pulse it is dead. */
+  /**
+   * A silent broker gets a PINGREQ, and if it stays silent until the next pulse it is dead. While the application leaves
+   * bytes unread, what came behind them is not seen: then nobody is silent.
+   */
   private beat(): void {
-    if (this.#pinged && !this.#received) {
+    if (this.#pinged && !this.#received && this.waiting === 0) {
       this.fail('lost', 'the broker has fallen silent');
       return;
     }

@@ -13,8 +13,12 @@ import { HEADER_FIELDS } from './messages.js';
 /** Where the members of an answer go. `field` is the index in the list that was given to post(). */
 export interface JsonSink {
   begin?(field: number): void;
-  /** A piece of the value, valid until the promise is settled. While it is open, nothing is read from the network. */
-  data(field: number, bytes: Uint8Array): void | Promise<void>;
+  /**
+   * A piece of the value. What it returns may be a promise: the piece is valid until that is settled, and nothing is read
+   * from the network meanwhile. A promise of false says that nothing more is wanted: the rest is thrown away, and the
+   * connection given up.
+   */
+  data(field: number, bytes: Uint8Array): unknown;
   end?(field: number): void;
   /** An element of an array, or another object with wanted members, is over. */
   close?(): void;
@@ -93,7 +97,8 @@ export class JsonClient {
       const reader = new JsonReader([...HEADER_FIELDS, ...fields], this.#out);
       const post = new Post(path, body.rewind(), reader, sink, this.#piece, (error) => {
         this.#post = undefined;
-        if (error !== undefined && !(error instanceof Es9Error && error.code === 'failed')) this.close();
+        const isSpoilt = error !== undefined && !(error instanceof Es9Error && error.code === 'failed');
+        if (isSpoilt || post.isSated) this.close();
         if (error === undefined) resolve();
         else reject(error);
       });
@@ -147,6 +152,8 @@ class Post implements HttpRequestOptions {
   readonly headers = new Map<string, string>();
   request: HttpRequest | undefined;
   host = '';
+  /** The sink wants nothing more. */
+  isSated = false;
 
   readonly #body: JsonBody;
   readonly #reader: JsonReader;
@@ -218,16 +225,17 @@ class Post implements HttpRequestOptions {
   }
 
   /** Goes on when the promise is settled: the sink has taken what it was given. */
-  private wait(pause: Promise<void>): void {
+  private wait(pause: Promise<unknown>): void {
     this.#scheduled = true;
     pause.then(
-      () => this.goOn(),
+      (wanted) => this.goOn(wanted),
       (error) => this.end(error),
     );
   }
 
-  private goOn(): void {
+  private goOn(wanted: unknown): void {
     this.#scheduled = false;
+    if (wanted === false) this.isSated = true;
     if (!this.#settle) return;
     try {
       this.pump();
@@ -242,7 +250,7 @@ class Post implements HttpRequestOptions {
     for (;;) {
       for (let found = reader.next(); found !== Json.nothing; found = reader.next()) {
         const pause = this.found(found);
-        if (!pause) continue;
+        if (!(pause instanceof Promise)) continue;
         this.wait(pause);
         return;
       }
@@ -266,14 +274,15 @@ class Post implements HttpRequestOptions {
     settle?.(error);
   }
 
-  private found(found: Json): void | Promise<void> {
+  private found(found: Json): unknown {
     const { field, data } = this.#reader;
     const index = field - HEADER_FIELDS.length;
     if (found === Json.close) this.#sink.close?.();
     else if (index < 0) this.headerFound(found, field, data);
     else if (found === Json.begin) this.#sink.begin?.(index);
-    else if (found === Json.data && data) return this.#sink.data(index, data);
+    else if (found === Json.data && data && !this.isSated) return this.#sink.data(index, data);
     else if (found === Json.end) this.#sink.end?.(index);
+    return undefined;
   }
 
   private headerFound(found: Json, field: number, data: Uint8Array | undefined): void {

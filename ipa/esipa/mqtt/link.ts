@@ -308,6 +308,9 @@ export class MqttLink extends MqttConnection implements EsipaLink {
     timer.clear(exchange.timer);
     try {
       let wanted = true;
+      // From an empty stack: the way to the card is long (docs/design.md §4).
+      await undefined;
+      if (this.#exchange !== exchange) return;
       if (this.#incoming.length > 0) {
         const message = this.#incoming.bytes;
         const tag = exchange.answerTag;

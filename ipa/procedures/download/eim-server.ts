@@ -101,6 +101,8 @@ export class EimServer implements RspServer {
     into: AnswerSink,
   ): Promise<void> {
     const { message, settings } = this.#context;
+    // It has grown for the certificates of before; this one is short, and is kept while the package passes.
+    message.release();
     if (settings.minimizeEsipaBytes) {
       beginRequest(message, EsipaTag.getBoundProfilePackage, transactionId);
       writeCompactPreparation(message, response, this.#bppEuiccOtpk, this.#hashCcByEim);

@@ -48,13 +48,22 @@ export async function downloadProfile(
   server: RspServer,
   order: DownloadOrder,
 ): Promise<void> {
+  const { es10, result } = context;
+  let code = 0;
   try {
     const transactionId = await authenticate(context, server, order);
     order.onSession?.(transactionId);
-    await load(context, server, order, transactionId);
+    code = await prepare(context, server, order, transactionId);
+    const loader = new BppLoader(es10, result);
+    order.isLoading = true;
+    await server.getBoundProfilePackage(transactionId, result.bytes, loader);
+    if (code !== 0) throw euiccRefusal(code);
+    if (!loader.isComplete)
+      throw refusal('the package ended before the eUICC gave a result', CancelReason.loadBppExecutionError);
   } catch (error) {
     const { transactionId } = order;
-    const cause = transactionId ? finalCause(error, order) : error;
+    const told = explain(error, code);
+    const cause = transactionId ? finalCause(told, order) : told;
     if (transactionId) await cancel(context, server, transactionId, cause);
     throw cause;
   }
@@ -126,13 +135,16 @@ function hostOf(address: string): string {
   return (colon < 0 ? address : address.slice(0, colon)).toLowerCase();
 }
 
-/** Steps 5e–12. */
-async function load(
+/**
+ * Steps 5e–10. What the server sent is gone from memory afterwards.
+ * @returns error of the eUICC, 0 for none; PrepareDownloadResponse is in context.result
+ */
+async function prepare(
   context: IpaContext,
   server: RspServer,
   order: DownloadOrder,
   transactionId: Uint8Array,
-): Promise<void> {
+): Promise<number> {
   const { es10, result } = context;
   // An error goes to the server too, which ends its session with it.
   const authenticated = rspErrorCode(result.bytes);
@@ -154,14 +166,10 @@ async function load(
         CancelReason.endUserRejection,
       );
   } else hashCc = undefined;
+  // It has grown for the certificates in the answer of before; the next one is short, and long in use.
+  result.release();
   await prepareDownload(es10, found, hashCc, result);
-  const prepared = rspErrorCode(result.bytes);
-  const loader = new BppLoader(es10, result);
-  order.isLoading = true;
-  await withError(server.getBoundProfilePackage(transactionId, result.bytes, loader), prepared);
-  if (prepared !== 0) throw euiccRefusal(prepared);
-  if (!loader.isComplete)
-    throw refusal('the package ended before the eUICC gave a result', CancelReason.loadBppExecutionError);
+  return rspErrorCode(result.bytes);
 }
 
 /** What the server says to an error of the eUICC does not matter: the eUICC's reason is the one to report. */
@@ -169,8 +177,12 @@ async function withError<T>(answer: Promise<T>, code: number): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    throw code !== 0 && error instanceof RspRefusal ? euiccRefusal(code) : error;
+    throw explain(error, code);
   }
+}
+
+function explain(error: unknown, code: number): unknown {
+  return code !== 0 && error instanceof RspRefusal ? euiccRefusal(code) : error;
 }
 
 /** AuthenticateServer or PrepareDownload ended with `code`, which has gone to the server: its session is over. */

@@ -76,16 +76,10 @@ export class SmdpServer implements SmdpConnection {
     return event.eventId === '' ? undefined : `1$${event.address}$${event.eventId}`;
   }
 
-  async getBoundProfilePackage(
-    transactionId: Uint8Array,
-    response: Uint8Array,
-    into: AnswerSink,
-  ): Promise<void> {
+  getBoundProfilePackage(transactionId: Uint8Array, response: Uint8Array, into: AnswerSink): Promise<void> {
+    this.#parts.release();
     this.#body.reset().hex('transactionId', transactionId).bytes('prepareDownloadResponse', response);
-    const pour = new Pour(into);
-    await this.post('getBoundProfilePackage', Es9Fields.getBoundProfilePackage, pour);
-    // What the eUICC did not want any more is not read either.
-    if (pour.isSated) this.#client.close();
+    return this.post('getBoundProfilePackage', Es9Fields.getBoundProfilePackage, new Pour(into));
   }
 
   async cancelSession(transactionId: Uint8Array, response: Uint8Array): Promise<void> {
@@ -107,20 +101,22 @@ export class SmdpServer implements SmdpConnection {
 
   private async collect(name: Es9Function, fields: readonly JsonField[]): Promise<Parts> {
     this.#parts.restart();
+    // On from an empty stack (docs/design.md §4).
+    await undefined;
     await this.post(name, fields, this.#parts);
     return this.#parts;
   }
 
-  private async post(name: Es9Function, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
-    try {
-      // On from an empty stack (docs/design.md §4).
-      await undefined;
-      await this.#client.post(`${this.#path}${name}`, this.#body, fields, sink);
-    } catch (error) {
-      if (!(error instanceof Es9Error && error.code === 'failed')) throw error;
-      throw new RspRefusal(error.message, CancelReason.undefinedReason, rawError(error));
-    }
+  /** No async function: this one waits while a whole package passes. */
+  private post(name: Es9Function, fields: readonly JsonField[], sink: JsonSink): Promise<void> {
+    return this.#client.post(`${this.#path}${name}`, this.#body, fields, sink).then(undefined, refuse);
   }
+}
+
+/** What the server itself says no to is a refusal. */
+function refuse(error: unknown): never {
+  if (!(error instanceof Es9Error && error.code === 'failed')) throw error;
+  throw new RspRefusal(error.message, CancelReason.undefinedReason, rawError(error));
 }
 
 /** Where the connection goes. */
@@ -195,19 +191,14 @@ class FirstEvent implements JsonSink {
 
 /** Passes the package on as it comes. */
 class Pour implements JsonSink {
-  isSated = false;
   readonly #into: AnswerSink;
 
   constructor(into: AnswerSink) {
     this.#into = into;
   }
 
-  data(field: number, bytes: Uint8Array): undefined | Promise<void> {
+  data(field: number, bytes: Uint8Array): undefined | Promise<boolean> {
     // Member 0 is the transactionId.
-    return field === 1 && !this.isSated ? this.take(bytes) : undefined;
-  }
-
-  private async take(bytes: Uint8Array): Promise<void> {
-    if (!(await this.#into.take(bytes))) this.isSated = true;
+    return field === 1 ? this.#into.take(bytes) : undefined;
   }
 }

@@ -61,9 +61,9 @@ describe.each(clients)('the client of the JSON binding %s', (_name, configure) =
       data: (field, bytes) => {
         expect(busy).toBe(false);
         values[name(field)] = Buffer.concat([values[name(field)], bytes]);
-        if (!slow) return;
+        if (!slow) return undefined;
         busy = true;
-        return new Promise((resolve) => {
+        return new Promise<void>((resolve) => {
           setImmediate(() => {
             busy = false;
             resolve();

@@ -1,5 +1,4 @@
 import Host, { Serial, Storage, TCP, Time, Timer } from 'host';
-import type { Resolver, ResolverRequest } from '../../../hal/contracts/index.js';
 import { AtModem } from '../../../hal/modem/index.js';
 import { XsHttpClient } from '../../../hal/xs/http-client.js';
 import { XsMqttClient } from '../../../hal/xs/mqtt-client.js';
@@ -82,9 +81,9 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       ((address) =>
         new SmdpServer(address, {
           io: XsHttpClient,
+          host: smdp.address,
           port: smdp.port,
           socket: { io: TCP },
-          dns: { io: OneAddress, address: smdp.address },
           timer: Timer,
         })),
     createLink: (eim, eid) => {
@@ -116,20 +115,6 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
   }
   Host.mark('Ipad');
   void ipad.run();
-}
-
-/** A resolver for a network with one server in it. */
-class OneAddress implements Resolver {
-  readonly #options: { address?: string };
-
-  constructor(options: { address?: string }) {
-    this.#options = options;
-  }
-
-  resolve({ host, onResolved }: ResolverRequest): void {
-    const { address = '' } = this.#options;
-    Timer.set(() => onResolved?.(host, address), 0);
-  }
 }
 
 function bytes(hex: string): Uint8Array {
