@@ -16,6 +16,7 @@ import { type Network, SimulatedModem, type SimulatedModemOptions } from '../../
 import { makePki, type Pki } from '../../host-sim/pki/index.js';
 import { seeded } from '../../host-sim/random.js';
 import { answerTo, handleJson, type RspFunction, Smdp } from '../../host-sim/smdp/index.js';
+import { Smds } from '../../host-sim/smds/index.js';
 import { MemoryStore } from '../../host-sim/store.js';
 import { Trace } from '../../host-sim/trace/index.js';
 import { Protocol, supports } from '../../ipa/es10/index.js';
@@ -32,6 +33,8 @@ export const [ALPHA, BETA, GAMMA] = factoryProfiles().map(({ iccid }) => iccid);
 const NAMES = ['eim.example.com', 'backup.example.com', 'third.example.com'];
 /** FQDN of the SM-DP+. */
 export const SMDP = 'smdp.example.com';
+/** FQDN of the SM-DS. */
+export const SMDS = 'smds.example.com';
 /** Wide enough for any sensible story. */
 const PATIENCE = 3_600_000;
 
@@ -50,10 +53,10 @@ function sharedPki(): Promise<Pki> {
 }
 
 /** What the SM-DP+ answers over HTTP, JSON binding. */
-function serveJson(smdp: Smdp, path: string, body: Uint8Array): MemoryResponse {
+function serveJson(server: Smdp | Smds, path: string, body: Uint8Array): MemoryResponse {
   const called = path.slice(path.lastIndexOf('/') + 1) as RspFunction;
   const request = JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>;
-  const answer = handleJson(smdp, called, request);
+  const answer = handleJson(server, called, request);
   if (!answer) return { status: 204 };
   const { large } = answer;
   const whole = large
@@ -152,7 +155,8 @@ export class EimHost {
       clock,
       random: this.#world.random,
       observe: trace.observer(`eim ${this.#index}`),
-      connect: (_address, request) => answerTo(this.#world.smdp, request),
+      connect: (address, request) =>
+        answerTo(address === SMDS ? this.#world.smds : this.#world.smdp, request),
       ...options.eim,
     });
     this.up = true;
@@ -207,6 +211,7 @@ export class World {
   readonly http = new MemoryHttp();
   readonly smdpStore = new WatchedStore();
   readonly smdp: Smdp;
+  readonly smds: Smds;
   euicc!: VirtualEuicc;
   modem!: SimulatedModem;
   life!: Life;
@@ -249,6 +254,15 @@ export class World {
       observe: this.trace.observer('smdp'),
     });
     this.http.serve(SMDP, this.serveSmdp);
+    this.smds = new Smds({
+      credentials: pki.smdss[0],
+      ciCertificates: pki.ciCertificates,
+      store: new MemoryStore(),
+      clock: this.clock,
+      random: this.random,
+      observe: this.trace.observer('smds'),
+    });
+    this.http.serve(SMDS, ({ path, body }) => serveJson(this.smds, path, body));
     this.network = options.network ?? operators();
     const { from } = options;
     if (from?.card) MemoryStore.prototype.save.call(this.cardStore, from.card);
@@ -338,7 +352,7 @@ export class World {
       initialEim,
       blockSize: options.blockSize,
       connectSmdp: options.direct
-        ? (address) => new SmdpServer(address, { io: this.http.clientClass(life) })
+        ? (address, isSmds) => new SmdpServer(address, { io: this.http.clientClass(life) }, isSmds)
         : undefined,
       observe: (event) => {
         if (life.alive) observe(event);
