@@ -41,7 +41,13 @@ export type IpaEvent =
       /** Of the whole message, where `message` is only its beginning. */
       byteLength?: number;
     }
-  | { event: 'link'; eimId: string; state: 'connecting' | 'connected' | 'lost' | 'closed'; detail?: string }
+  /** `idle`: a connection that is made when it is needed was given up. */
+  | {
+      event: 'link';
+      eimId: string;
+      state: 'connecting' | 'connected' | 'idle' | 'lost' | 'closed';
+      detail?: string;
+    }
   /** A message that was not expected or came twice; `reason` says which rule dropped it. */
   | { event: 'dropped'; eimId: string; tag: number; reason: string; count: number }
   | { event: 'associated'; eimIds: readonly string[] }

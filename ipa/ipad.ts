@@ -200,7 +200,8 @@ export class Ipad {
       this.#running = false;
     } else if (session && error instanceof LinkError) {
       // One that fails does not hold up the others.
-      session.retryAt = this.#options.platform.time.ticks + this.backOff('link', error, session.failures++);
+      const pause = this.backOff('link', error, session.failures++, error.retryAfter);
+      session.retryAt = this.#options.platform.time.ticks + pause;
       session.fetched = undefined;
       if (this.#stage === SERVE) this.serveNext();
     } else {
@@ -476,10 +477,10 @@ export class Ipad {
     return Math.max(0, Math.ceil(this.#work.look() - this.#options.platform.time.ticks));
   }
 
-  private backOff(where: string, error: XsIpaError, failures: number): number {
+  private backOff(where: string, error: XsIpaError, failures: number, least = 0): number {
     const { backOff, backOffLimit } = this.#context.settings;
     const longest = Math.min(backOffLimit, backOff * 2 ** Math.min(failures, 20));
-    const pause = Math.ceil(longest * (0.5 + this.#options.platform.random() / 2));
+    const pause = Math.max(least, Math.ceil(longest * (0.5 + this.#options.platform.random() / 2)));
     this.#context.enter('recovering');
     this.#context.fail(where, error, pause);
     return pause;

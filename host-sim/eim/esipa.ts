@@ -31,6 +31,8 @@ export interface MessageContext {
   link: string;
   /** Takes the answer when it comes later, as one does that an SM-DP+ far away has to give first. */
   answer?: (message: Uint8Array) => void;
+  /** Told of a message that was not taken and gets no answer of ESipa. */
+  refuse?: (why: string) => void;
 }
 
 /** What the messages need of their eIM. */
@@ -85,6 +87,7 @@ export class Esipa {
           why: 'not a message that this eIM takes',
           bytes: message.length,
         });
+        context.refuse?.('not a message that this eIM takes');
         return undefined;
     }
   }
@@ -139,12 +142,19 @@ export class Esipa {
     const handled = attempt(() => decode(HandleNotification, message));
     if (!handled) {
       this.#eim.observe('rejected', context.eid, { why: 'the notification cannot be read' });
+      context.refuse?.('the notification cannot be read');
       return answer([]);
     }
     const result = handled.provideEimPackageResult;
-    const device = result ? this.#sender(context, result) : this.#identify(context, undefined);
+    const { pendingNotification } = handled;
+    let device = result ? this.#sender(context, result) : this.#identify(context, undefined);
+    // A notification has no EID of its own; its signature says whose it is.
+    if (device === missingEid && pendingNotification)
+      device =
+        this.#eim.state.devices.find((one) => this.#eim.intake.signed(one, pendingNotification)) ?? device;
     if (typeof device === 'number') {
       this.#eim.observe('rejected', context.eid, { why: whyNot(device) });
+      context.refuse?.(whyNot(device));
       return undefined;
     }
     const acknowledged = handled.provideEimPackageResult

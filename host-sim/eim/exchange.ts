@@ -14,8 +14,8 @@ export type Reply =
   | { readonly kind: 'answer'; readonly message: Uint8Array }
   /** Taken; there is no answer to it. */
   | { readonly kind: 'taken' }
-  /** No message that an eIM takes. */
-  | { readonly kind: 'unknown' };
+  /** No message that an eIM takes, or not from whoever sent it. */
+  | { readonly kind: 'unknown'; readonly why: string };
 
 /**
  * One ESipa message and the eIM's answer, which may come later.
@@ -24,13 +24,18 @@ export type Reply =
 export async function ask(
   eim: Eim,
   message: Uint8Array,
-  context: Omit<MessageContext, 'answer'>,
+  context: Omit<MessageContext, 'answer' | 'refuse'>,
 ): Promise<Reply> {
   let settle: (message: Uint8Array) => void = () => {};
   const later = new Promise<Uint8Array>((resolve) => {
     settle = resolve;
   });
-  const answer = eim.handle(message, { ...context, answer: settle });
+  let refusal: string | undefined;
+  const refuse = (why: string) => {
+    refusal = why;
+  };
+  const answer = eim.handle(message, { ...context, answer: settle, refuse });
+  if (refusal !== undefined) return { kind: 'unknown', why: refusal };
   if (answer) return { kind: 'answer', message: answer };
   switch (message.length > 1 ? (message[0] << 8) | message[1] : 0) {
     case InitiateAuthenticationRequestEsipa.tag:
@@ -42,6 +47,6 @@ export async function ask(
     case TransferEimPackageResponse.tag:
       return { kind: 'taken' };
     default:
-      return { kind: 'unknown' };
+      return { kind: 'unknown', why: 'not a message that this eIM takes' };
   }
 }

@@ -149,15 +149,20 @@ export class Intake {
     return undefined;
   }
 
+  /** Is the notification of this device's eUICC? */
+  signed(device: Device, received: PendingNotification): boolean {
+    return typeof this.#check(device, this.#eim.whole(device, received)) !== 'string';
+  }
+
+  #check(device: Device, notification: PendingNotification) {
+    const { ciCertificates } = this.#eim;
+    return checkNotification(notification, eidBytes(device.eid), ciCertificates, device.euiccCertificate);
+  }
+
   notification(device: Device, received: PendingNotification): number[] {
-    const { ciCertificates, clock } = this.#eim;
+    const { clock } = this.#eim;
     const notification = this.#eim.whole(device, received);
-    const checked = checkNotification(
-      notification,
-      eidBytes(device.eid),
-      ciCertificates,
-      device.euiccCertificate,
-    );
+    const checked = this.#check(device, notification);
     if (typeof checked === 'string')
       return reject(this.#eim, device, `a notification is not believed: ${checked}`);
     const { seqNumber, event, iccid, data, signature } = checked;

@@ -1,4 +1,5 @@
 export * from './bpp-answer.js';
+export * from './choice.js';
 export * from './compact.js';
 export * from './dispatcher.js';
 export * from './download.js';

@@ -3,9 +3,16 @@ import { XsIpaError } from '../../hal/contracts/index.js';
 /** The way to an eIM failed. */
 export class LinkError extends XsIpaError {
   override readonly name = 'LinkError';
+  /** Milliseconds for which the eIM wants to be left in peace; 0 where it has said nothing. */
+  readonly retryAfter: number;
 
-  constructor(code: 'notConnected' | 'noAnswer' | 'tooLong' | 'closed' | 'refused', message: string) {
+  constructor(
+    code: 'notConnected' | 'noAnswer' | 'tooLong' | 'closed' | 'refused',
+    message: string,
+    retryAfter = 0,
+  ) {
     super(code, message);
+    this.retryAfter = retryAfter;
   }
 }
 

@@ -9,6 +9,7 @@ import {
   getEuiccInfo2,
   readCapabilities,
 } from '../es10/index.js';
+import { needsTls } from '../esipa/index.js';
 import { equal } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
 
@@ -113,11 +114,12 @@ export async function associate(
   context: IpaContext,
   initialEim: Uint8Array | undefined,
 ): Promise<EimConfiguration[]> {
-  const { es10 } = context;
-  let eims = await getEimConfigurationData(es10);
+  const { es10, settings } = context;
+  const withTls = needsTls(settings.supportedProtocols);
+  let eims = await getEimConfigurationData(es10, withTls);
   if (eims.length === 0 && initialEim) {
     await addInitialEim(es10, initialEim);
-    eims = await getEimConfigurationData(es10);
+    eims = await getEimConfigurationData(es10, withTls);
   }
   context.observe?.({ event: 'associated', eimIds: eims.map((eim) => eim.eimId) });
   return eims;

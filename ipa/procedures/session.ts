@@ -48,7 +48,8 @@ function newSession(configuration: EimConfiguration, link: EsipaLink): EimSessio
 }
 
 /**
- * The associated eIMs are `eims` now: keeps the links of those that stay, makes those of new ones, closes the rest.
+ * The associated eIMs are `eims` now: keeps the links of those that stay as they are, makes those of new ones and of those that
+ * are reached in another way, closes the rest.
  * @param createLink gives undefined for an eIM that this device has no link for; it is named and not served
  */
 export function refreshSessions(
@@ -60,12 +61,17 @@ export function refreshSessions(
   context.sessions = [];
   for (const configuration of eims) {
     const known = former.find((session) => session.configuration.eimId === configuration.eimId);
-    if (known) {
+    const isSameWay = known?.configuration.way === configuration.way;
+    const link = isSameWay ? known?.link : createLink(configuration);
+    // It may be a whole certificate.
+    configuration.trustedTls = undefined;
+    if (known && link) {
+      if (!isSameWay) known.link.close();
       known.configuration = configuration;
+      known.link = link;
       context.sessions.push(known);
       continue;
     }
-    const link = createLink(configuration);
     if (link) {
       context.sessions.push(newSession(configuration, link));
       continue;

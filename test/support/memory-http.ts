@@ -11,12 +11,18 @@ export interface MemoryRequest {
   host: string;
   path: string;
   body: Uint8Array;
+  headers: ReadonlyMap<string, string>;
+  /** Counted from 1. */
+  connection: number;
 }
 
 export interface MemoryResponse {
   status: number;
+  headers?: Readonly<Record<string, string>>;
   body?: Uint8Array;
 }
+
+type MemoryServer = (request: MemoryRequest) => MemoryResponse | Promise<MemoryResponse>;
 
 /** Servers that HTTP clients reach without a socket: on a virtual clock, answers in pieces, cut off on demand. */
 export class MemoryHttp {
@@ -29,10 +35,12 @@ export class MemoryHttp {
   /** Called before a server sees a request and after it has answered. */
   onMessage: ((stage: 'before' | 'after', request: MemoryRequest) => void) | undefined;
   readonly requests: MemoryRequest[] = [];
+  /** Made so far, and open now. */
   connections = 0;
-  readonly #servers = new Map<string, (request: MemoryRequest) => MemoryResponse>();
+  opened = 0;
+  readonly #servers = new Map<string, MemoryServer>();
 
-  serve(host: string, server: (request: MemoryRequest) => MemoryResponse): void {
+  serve(host: string, server: MemoryServer): void {
     this.#servers.set(host, server);
   }
 
@@ -40,11 +48,13 @@ export class MemoryHttp {
     const http = this;
     return class MemoryHttpClient implements HttpClient {
       readonly #options: HttpClientOptions;
+      readonly #number = ++http.connections;
       #closed = false;
 
       constructor(options: HttpClientOptions) {
         this.#options = options;
-        http.connections++;
+        http.opened++;
+        life.atDeath(() => this.close());
       }
 
       request(options: HttpRequestOptions): HttpRequest {
@@ -55,6 +65,8 @@ export class MemoryHttp {
         let announced = 0;
         let read = 0;
         const { host } = this.#options;
+        const connection = this.#number;
+        const headers = options.headers ?? new Map();
         const later = (act: () => void, delay = http.latency) =>
           life.timer.set(() => {
             if (!this.#closed) act();
@@ -74,17 +86,21 @@ export class MemoryHttp {
         const arrive = () => {
           const server = http.#servers.get(host);
           if (!server || !http.reachable()) return fail();
-          const request = { host, path: options.path ?? '/', body };
+          const request = { host, path: options.path ?? '/', body, headers, connection };
           http.requests.push(request);
           http.onMessage?.('before', request);
           if (!life.alive) return;
-          const response = server(request);
-          http.onMessage?.('after', request);
-          later(() => {
-            options.onHeaders?.(response.status, new Map());
-            answer = Uint8Array.from(response.body ?? []);
-            announce();
-          });
+          const respond = (response: MemoryResponse) => {
+            http.onMessage?.('after', request);
+            later(() => {
+              options.onHeaders?.(response.status, new Map(Object.entries(response.headers ?? {})));
+              answer = Uint8Array.from(response.body ?? []);
+              announce();
+            });
+          };
+          const made = server(request);
+          if (made instanceof Promise) void made.then(respond);
+          else respond(made);
         };
         const offer = () => {
           if (written < length) options.onWritable?.(Math.min(300, length - written));
@@ -110,6 +126,7 @@ export class MemoryHttp {
       }
 
       close(): void {
+        if (!this.#closed) http.opened--;
         this.#closed = true;
       }
     };

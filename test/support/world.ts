@@ -6,9 +6,12 @@ import { VirtualClock } from '../../host-sim/clock.js';
 import {
   Eim,
   type EimOptions,
+  handleHttp,
+  jsonPieces,
   type Order,
   type Outcome,
   type QueueOptions,
+  speakerOf,
 } from '../../host-sim/eim/index.js';
 import { VirtualEuicc, type VirtualEuiccOptions } from '../../host-sim/euicc/index.js';
 import type { TraceEvent } from '../../host-sim/events.js';
@@ -19,8 +22,10 @@ import { answerTo, handleJson, type RspFunction, Smdp } from '../../host-sim/smd
 import { Smds } from '../../host-sim/smds/index.js';
 import { MemoryStore } from '../../host-sim/store.js';
 import { Trace } from '../../host-sim/trace/index.js';
-import { Protocol, supports } from '../../ipa/es10/index.js';
-import type { LinkTimes } from '../../ipa/esipa/index.js';
+import type { EimConfiguration } from '../../ipa/es10/index.js';
+import { Asn1Binding, HttpsLink } from '../../ipa/esipa/https/index.js';
+import { JsonBinding } from '../../ipa/esipa/https/json.js';
+import { chooseLink, type LinkKind, type LinkTimes, protocolsOf } from '../../ipa/esipa/index.js';
 import { MqttLink } from '../../ipa/esipa/mqtt/link.js';
 import { Ipad } from '../../ipa/ipad.js';
 import { type IpaSettings, SmdpServer } from '../../ipa/procedures/index.js';
@@ -113,6 +118,8 @@ export interface WorldOptions {
   from?: Snapshot;
   /** The device reaches the SM-DP+ itself. */
   direct?: boolean;
+  /** How the eIMs are reached; MQTT when absent. */
+  transport?: 'mqtt' | 'https' | 'https-json';
   /** Keep no events: for very long runs. */
   forgetful?: boolean;
 }
@@ -131,6 +138,7 @@ export class EimHost {
   instead: ((payload: Uint8Array) => Uint8Array | undefined) | undefined;
   readonly #world: World;
   readonly #index: number;
+  readonly #speakers = new Map<number, string>();
   #resume: () => void = () => {};
 
   constructor(world: World, index: number, stored: Uint8Array | undefined) {
@@ -143,7 +151,22 @@ export class EimHost {
     this.#resume = world.broker.serve(this.clientId, `${this.prefix}/+/eim`, (_topic, payload) =>
       this.#take(payload),
     );
+    world.http.serve(this.name, (request) => this.#respond(request));
     this.start();
+  }
+
+  async #respond({ path, body, connection }: MemoryRequest): Promise<MemoryResponse> {
+    if (!this.up) return { status: 503 };
+    this.onMessage?.('before', body);
+    const speaker = speakerOf(path, body);
+    if (speaker !== undefined) this.#speakers.set(connection, speaker);
+    const answer = await handleHttp(this.eim, path, body, this.#speakers.get(connection));
+    this.onMessage?.('after', body);
+    if (!this.up) return { status: 503 };
+    if (!answer) return { status: 204 };
+    if ('asn1' in answer) return { status: 200, body: answer.asn1 };
+    const [, pieces] = jsonPieces(answer.json, 1_000);
+    return { status: 200, body: Buffer.concat([...pieces]) };
   }
 
   start(): void {
@@ -160,7 +183,8 @@ export class EimHost {
       ...options.eim,
     });
     this.up = true;
-    this.eim.onInjection = (_eid, message) => this.publish(message);
+    const { transport = 'mqtt' } = this.#world.options;
+    if (transport === 'mqtt') this.eim.onInjection = (_eid, message) => this.publish(message);
     this.#resume();
   }
 
@@ -187,7 +211,10 @@ export class EimHost {
   }
 
   configuration(token = true): Uint8Array {
-    return this.eim.eimConfiguration({ eid: EID, token, euiccCiPKId: this.#world.pki.euicc.ciKeyId });
+    const { options, pki } = this.#world;
+    const isHttps = (options.transport ?? 'mqtt') !== 'mqtt';
+    const protocols = isHttps ? (['eimRetrieveHttps'] as const) : undefined;
+    return this.eim.eimConfiguration({ eid: EID, token, euiccCiPKId: pki.euicc.ciKeyId, protocols });
   }
 
   order(order: Order, options: QueueOptions = {}): Promise<Outcome> {
@@ -357,10 +384,12 @@ export class World {
       observe: (event) => {
         if (life.alive) observe(event);
       },
-      settings: options.settings,
+      settings: { supportedProtocols: protocolsOf(this.links), ...options.settings },
       createLink: (eim, eid) => {
         const host = this.eims.find(({ name }) => name === eim.eimId);
-        if (!host || !supports(eim, Protocol.proprietary)) return undefined;
+        const kind = chooseLink(eim, this.links);
+        if (!host || !kind) return undefined;
+        if (kind === 'https') return this.#httpsLink(eim, life);
         return new MqttLink({
           eimId: eim.eimId,
           eid,
@@ -380,6 +409,28 @@ export class World {
     });
     this.running = this.ipad.run().catch((error: unknown) => {
       if (life.alive) this.failure = error;
+    });
+  }
+
+  get links(): LinkKind[] {
+    const { transport = 'mqtt' } = this.options;
+    return [transport === 'mqtt' ? 'mqtt' : 'https'];
+  }
+
+  #httpsLink({ eimId, eimFqdn = '' }: EimConfiguration, life: Life): HttpsLink {
+    const { transport, times, messageLimit } = this.options;
+    const observe = this.trace.observer('ipa');
+    return new HttpsLink({
+      eimId,
+      http: { io: this.http.clientClass(life), host: eimFqdn },
+      binding: transport === 'https-json' ? new JsonBinding() : new Asn1Binding(),
+      timer: life.timer,
+      random: this.random,
+      times: { answer: 30_000, attempts: 3, backOff: 1_000, backOffLimit: 300_000, ...times },
+      messageLimit,
+      observe: (event) => {
+        if (life.alive) observe(event);
+      },
     });
   }
 

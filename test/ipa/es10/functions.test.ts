@@ -247,7 +247,7 @@ describe('eIM configuration', () => {
       ),
     );
     const proprietary = 0x80 >> es10.Protocol.proprietary;
-    expect(await es10.getEimConfigurationData(card(answer))).toEqual([
+    expect(await es10.getEimConfigurationData(card(answer))).toMatchObject([
       { eimId: 'a', eimFqdn: 'b.', protocols: 0x08, indirectProfileDownload: true },
       { eimId: 'b', eimFqdn: undefined, protocols: 0, indirectProfileDownload: false },
       { eimId: 'ü', eimFqdn: undefined, protocols: proprietary, indirectProfileDownload: false },

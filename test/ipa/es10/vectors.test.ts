@@ -245,7 +245,7 @@ describe('one by one', () => {
   it('the configuration of AddInitialEim reads as the IPA uses it', async () => {
     const list = hex(`BF558192${toHex(v.addInitialEim.subarray(4))}`);
     const [eim] = await getEimConfigurationData(card(list).es10);
-    expect(eim).toEqual({
+    expect(eim).toMatchObject({
       eimId: 'eim.example.com',
       eimFqdn: 'eim.example.com',
       protocols: 0x80,
