@@ -147,8 +147,10 @@ async function recover(
   for (let again = true; ; again = false) {
     if (error instanceof Es10Error) {
       // These two say that nothing was executed; any other may have come after the execution.
-      if (error.sw === INCORRECT_DATA) return PackageFault.invalidPackageFormat;
-      if (error.sw === NOT_SUPPORTED) return PackageFault.unknownPackage;
+      if (error.sw === INCORRECT_DATA || error.sw === NOT_SUPPORTED) {
+        context.fail('LoadEuiccPackage', error);
+        return error.sw === INCORRECT_DATA ? PackageFault.invalidPackageFormat : PackageFault.unknownPackage;
+      }
       again &&= isChannelGone(error);
     } else if (!(error instanceof TlvError || (again && error instanceof UiccError))) throw error;
     // The card was reset or the answer was lost on the way: only the eUICC knows whether the package was executed.
