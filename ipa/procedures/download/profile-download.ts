@@ -103,6 +103,8 @@ async function authenticate(
   order: DownloadOrder,
 ): Promise<Uint8Array> {
   const { es10, result } = context;
+  // From an empty stack (docs/design.md §4).
+  await undefined;
   const info1 = (await getEuiccInfo1(es10)).element.slice();
   const challenge = (await getEuiccChallenge(es10)).slice();
   const found = await server.initiateAuthentication(challenge, info1);
@@ -146,6 +148,7 @@ async function prepare(
   transactionId: Uint8Array,
 ): Promise<number> {
   const { es10, result } = context;
+  await undefined;
   // An error goes to the server too, which ends its session with it.
   const authenticated = rspErrorCode(result.bytes);
   const found = await withError(server.authenticateClient(transactionId, result.bytes), authenticated);
