@@ -4,11 +4,12 @@ import { XsIpaError } from '../../hal/contracts/index.js';
 import { AtModem } from '../../hal/modem/index.js';
 import { serialConfiguration } from '../../hal/node/serial.js';
 import { nodeTime, nodeTimer } from '../../hal/node/timer.js';
-import { VirtualEuicc } from '../euicc/index.js';
+import { type CardKind, VirtualEuicc } from '../euicc/index.js';
 import { MemoryStore } from '../store.js';
+import { registerLocal } from './card-local.js';
 import { type CardView, DirectUicc, readCard } from './card-view.js';
 import { defaultState, StateFolder } from './folder.js';
-import { accessOption, quirksOption, seconds, UsageError, whole } from './operands.js';
+import { accessOption, cardOption, quirksOption, seconds, UsageError, whole } from './operands.js';
 import type { Output, OutputOptions } from './output.js';
 import { noModem } from './reach.js';
 import { profileLines, table } from './show.js';
@@ -18,6 +19,7 @@ interface ShowOptions extends OutputOptions {
   state: string;
   pki?: string;
   modem?: string;
+  card: CardKind;
   access: 'auto' | 'csim' | 'cgla';
   quirks?: string;
   baud?: number;
@@ -25,7 +27,9 @@ interface ShowOptions extends OutputOptions {
 }
 
 export function registerCard(program: Command, output: (options: OutputOptions) => Output): void {
-  const card = program.command('card').description('what is on an eUICC');
+  const card = program
+    .command('card')
+    .description('what is on an eUICC, and what an LPA does with a consumer eUICC');
   card
     .command('show')
     .description(
@@ -34,12 +38,14 @@ export function registerCard(program: Command, output: (options: OutputOptions) 
     .option('--state <dir>', 'folder of the virtual eUICC', defaultState)
     .option('--pki <dir>', "its certificates (default: pki in --state's folder)")
     .option('--modem <where>', 'tcp://host:port, or a tty such as /dev/ttyUSB2')
+    .addOption(cardOption())
     .addOption(accessOption())
     .addOption(quirksOption())
     .option('--baud <rate>', 'speed of the tty', whole(1, 10_000_000))
     .option('--timeout <seconds>', 'how long the card may take to be ready', seconds, 30)
     .option('--json', 'as one JSON object')
     .action(async (options: ShowOptions) => show(options, output(options)));
+  registerLocal(card, output);
 }
 
 async function show(options: ShowOptions, output: Output): Promise<void> {
@@ -49,7 +55,7 @@ async function show(options: ShowOptions, output: Output): Promise<void> {
 }
 
 /** Works on a copy: what a power-up would change in the file is not written. */
-async function fromFile({ state, pki }: ShowOptions, output: Output): Promise<CardView> {
+async function fromFile({ state, pki, card: kind }: ShowOptions, output: Output): Promise<CardView> {
   const folder = new StateFolder(state);
   if (!existsSync(folder.file(cardFile))) {
     throw new UsageError(
@@ -63,7 +69,7 @@ async function fromFile({ state, pki }: ShowOptions, output: Output): Promise<Ca
   const card = await folder.open(cardFile, (file) => {
     const store = new MemoryStore();
     store.save(file.load()!);
-    return new VirtualEuicc({ credentials: euicc, store, random: Math.random, es10c: true });
+    return new VirtualEuicc({ credentials: euicc, store, random: Math.random, es10c: true, kind });
   });
   return readCard(new DirectUicc(card));
 }

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { type Command, Option } from 'commander';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { hex } from '../asn1/index.js';
@@ -17,7 +16,17 @@ import type { EimCredentials } from '../pki/index.js';
 import { Trace } from '../trace/index.js';
 import { type CoapOptions, startCoap, withHint } from './eim-coap.js';
 import { defaultState, StateFolder, secureRandom } from './folder.js';
-import { collect, eid, readBytes, topicPrefixes, topicsOf, UsageError, whole } from './operands.js';
+import {
+  collect,
+  eid,
+  readBytes,
+  readCertificate,
+  serverRoute,
+  topicPrefixes,
+  topicsOf,
+  UsageError,
+  whole,
+} from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
 import { brokerAnswers, defaultBroker, embeddedInstead } from './reach.js';
 
@@ -104,8 +113,8 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const embedded = options.broker === undefined;
   checkTls(options, embedded);
   topicPrefixes([prefix]);
-  const trusted = options.trust.map(readCi);
-  const routes = Object.fromEntries(options.smdp.map(route));
+  const trusted = options.trust.map(readCertificate);
+  const routes = Object.fromEntries(options.smdp.map(serverRoute));
   if (options.broker !== undefined) {
     const { broker: url, user, password, ca: caFile, cert: certificateFile, key: keyFile } = options;
     await brokerAnswers({ url, user, password, caFile, certificateFile, keyFile }, output, embeddedInstead);
@@ -262,22 +271,4 @@ function pem(path: string): string;
 function pem(path: string | undefined): string | undefined;
 function pem(path: string | undefined): string | undefined {
   return path === undefined ? undefined : readBytes(path, 'the PEM file').toString('utf8');
-}
-
-/** @throws UsageError */
-function route(text: string): [name: string, url: string] {
-  const [name, ...rest] = text.split('=');
-  const url = rest.join('=');
-  if (name === '' || !/^https?:\/\//.test(url) || !URL.canParse(url))
-    throw new UsageError(`"${text}" says not where an SM-DP+ is: write NAME=https://HOST:PORT`);
-  return [name.toLowerCase(), url];
-}
-
-function readCi(path: string): Uint8Array {
-  const bytes = readBytes(path, 'the CI certificate');
-  try {
-    return Uint8Array.from(new X509Certificate(bytes).raw);
-  } catch (cause) {
-    throw new UsageError(`${path} is no certificate, neither PEM nor DER`, { cause });
-  }
 }

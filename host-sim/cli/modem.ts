@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { RealClock } from '../clock.js';
+import type { CardKind } from '../euicc/index.js';
 import { listenTcp, type personalities } from '../modem/index.js';
 import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder } from './folder.js';
-import { eid, personality, tcpAddress, UsageError, whole } from './operands.js';
+import { cardOption, eid, personality, tcpAddress, UsageError, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
 import { simulateCard } from './simulation.js';
 
@@ -15,6 +16,7 @@ interface ModemOptions extends OutputOptions {
   eid?: string;
   baud: number;
   es10c: boolean;
+  card: CardKind;
   profiles?: string;
 }
 
@@ -46,6 +48,7 @@ export function registerModem(program: Command, output: (options: OutputOptions)
     .option('--pki <dir>', "certificates and keys of the eUICC (default: pki in --state's folder)")
     .option('--eid <digits>', 'EID of the eUICC, when certificates have to be made', eid)
     .option('--baud <rate>', 'speed of the serial line; 0 = no pacing', whole(0, 10_000_000), 115_200)
+    .addOption(cardOption())
     .option('--no-es10c', 'as SGP.32 has it: no ES10c, and an IPAd in TERMINAL CAPABILITY is needed')
     .option('--profiles <file>', 'JSON list of the profiles of a new eUICC (docs/cli.md)')
     .option('--json', 'one JSON object per event (docs/events.md)')
@@ -62,7 +65,7 @@ async function run(options: ModemOptions, output: Output): Promise<void> {
   if (!options.quiet) trace.subscribe((event) => output.event(event));
   const folder = new StateFolder(options.state);
   folder.lock('card', 'the virtual eUICC');
-  const { personality, baud, es10c, profiles } = options;
+  const { personality, baud, es10c, card, profiles } = options;
   const { modem, eid } = await simulateCard(folder, output, {
     clock,
     trace,
@@ -71,6 +74,7 @@ async function run(options: ModemOptions, output: Output): Promise<void> {
     personality,
     baud,
     es10c,
+    kind: card,
     profiles,
   });
   const server = await listenTcp(modem, address).catch((cause: NodeJS.ErrnoException) => {

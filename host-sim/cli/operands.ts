@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, Option } from 'commander';
 import { XsIpaError } from '../../hal/contracts/index.js';
@@ -171,4 +172,33 @@ export function readJson(path: string, what: string): unknown {
   } catch (cause) {
     throw new UsageError(`${what} ${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Where a server really is: `NAME=URL`. @throws UsageError */
+export function serverRoute(text: string): [name: string, url: string] {
+  const [name, ...rest] = text.split('=');
+  const url = rest.join('=');
+  if (name === '' || !/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new UsageError(`"${text}" says not where an SM-DP+ is: write NAME=https://HOST:PORT`);
+  return [name.toLowerCase(), url];
+}
+
+/** A certificate as PEM or DER. @returns DER @throws UsageError */
+export function readCertificate(path: string): Uint8Array {
+  const bytes = readBytes(path, 'the CI certificate');
+  try {
+    return Uint8Array.from(new X509Certificate(bytes).raw);
+  } catch (cause) {
+    throw new UsageError(`${path} is no certificate, neither PEM nor DER`, { cause });
+  }
+}
+
+/** What the simulated card is. */
+export function cardOption(): Option {
+  return new Option(
+    '--card <kind>',
+    'what the simulated card is: an eUICC of SGP.32, SGP.22, SGP.02, or none',
+  )
+    .choices(['iot', 'consumer', 'm2m', 'none'])
+    .default('iot');
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { Asn1Error, hex, NotificationEventNames, PprNames } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
-import type { ProfileSeed } from '../euicc/index.js';
+import type { CardKind, ProfileSeed } from '../euicc/index.js';
 import { saveState } from '../euicc/state.js';
 import { personalityByName } from '../modem/index.js';
 import type { Trace } from '../trace/index.js';
@@ -22,13 +22,14 @@ interface SimulationOptions {
   baud?: number;
   eid?: string;
   es10c?: boolean;
+  kind?: CardKind;
   /** JSON file with what a new eUICC has from the factory. */
   profiles?: string;
 }
 
 /** A virtual eUICC that lives in a folder, in a simulated modem. @throws XsIpaError for what the user has to change */
 export async function simulateCard(folder: StateFolder, output: Output, options: SimulationOptions) {
-  const { clock, trace, personality = 'generic', baud, es10c, eid, profiles } = options;
+  const { clock, trace, personality = 'generic', baud, es10c, kind, eid, profiles } = options;
   // First what costs nothing and can be wrong.
   personalityByName(personality);
   const seeds = profiles === undefined ? undefined : readProfiles(profiles);
@@ -47,6 +48,7 @@ export async function simulateCard(folder: StateFolder, output: Output, options:
         personality,
         baud,
         es10c,
+        kind,
         profiles: seeds,
       });
       // A new card is there from now on, with the profiles it was made with.

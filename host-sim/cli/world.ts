@@ -9,7 +9,7 @@ import { Ipad, type IpadOptions } from '../../ipa/ipad.js';
 import type { IpaSettings } from '../../ipa/procedures/index.js';
 import { NotificationEventNames } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
-import { VirtualEuicc } from '../euicc/index.js';
+import { type CardKind, VirtualEuicc } from '../euicc/index.js';
 import type { ProfileSeed } from '../euicc/state.js';
 import { Bearer, type StreamTarget } from '../modem/bearer.js';
 import { Network, SimulatedModem } from '../modem/index.js';
@@ -62,6 +62,7 @@ interface SimulatedCardAndModem {
   personality?: string;
   baud?: number;
   es10c?: boolean;
+  kind?: CardKind;
   profiles?: ProfileSeed[];
   imei?: string;
   ecallSupported?: boolean;
@@ -84,6 +85,7 @@ export function simulateModem(options: SimulatedCardAndModem): {
     observe: trace.observer('euicc'),
     profiles: options.profiles ?? factoryProfiles(),
     es10c: options.es10c,
+    kind: options.kind,
     ecallSupported: options.ecallSupported,
     memoryBytes: options.memoryBytes,
     defaultDpAddress: 'smdp.alpha.example',
