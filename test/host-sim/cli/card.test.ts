@@ -15,7 +15,9 @@ interface Profile {
 
 describe('card: what an LPA does', () => {
   const shell = new Shell();
-  let modem: string;
+  /** Behind a modem at first, later without one on what that has left in its folder. */
+  let where: string[];
+  let simulated: Running;
   let control: string;
   let servers: string[];
   let serve: Running;
@@ -23,14 +25,14 @@ describe('card: what an LPA does', () => {
   beforeAll(async () => {
     await shell.run('pki', 'make', '--out', 'pki');
     serve = shell.start('smdp', 'serve', '--pki', 'pki', '--port', '0', '--control-port', '0');
-    const simulated = shell.start(
+    simulated = shell.start(
       ...['modem', '--pki', 'pki', '--card', 'consumer', '--baud', '0', '--listen', 'tcp://127.0.0.1:0'],
     );
     const [smdp, listening] = await Promise.all([
       serve.line(({ event }) => event === 'smdp-serving'),
       simulated.line(({ event }) => event === 'modem-listening'),
     ]);
-    modem = String(listening.url);
+    where = ['--modem', String(listening.url)];
     control = String(smdp.controlUrl);
     servers = ['smdp.example.com', 'smdp.alpha.example', 'smdp.beta.example'].flatMap((name) => [
       '--smdp',
@@ -39,9 +41,7 @@ describe('card: what an LPA does', () => {
   });
   afterAll(() => shell.close());
 
-  /** On the card behind the modem. */
-  const card = (...args: string[]) =>
-    shell.json('card', ...args, '--modem', modem, '--pki', 'pki', ...servers);
+  const card = (...args: string[]) => shell.json('card', ...args, ...where, '--pki', 'pki', ...servers);
   const profiles = async () => (await card('list')).value.profiles as Profile[];
   const order = async (...options: string[]) =>
     String(
@@ -53,13 +53,18 @@ describe('card: what an LPA does', () => {
 
   it('downloads a profile with a confirmation code, and tells the SM-DP+', async () => {
     const code = await order('--confirmation-code', '1234', '--profile-size', '5000');
-    expect(await card('add', code)).toMatchObject({ status: 1, value: { code: 'refusedByServer' } });
-    await shell.run('smdp', 'release', ICCID, '--smdp', control);
+    expect(await card('add', code)).toMatchObject({ status: 1, value: { code: 'usage' } });
     const { status, value } = await card('add', code, '--confirmation-code', '1234');
     expect([status, value]).toMatchObject([0, { iccid: ICCID, notifications: { kept: [] } }]);
     expect((value.notifications as { sent: number[] }).sent).toHaveLength(1);
     expect(await state()).toMatchObject({ state: 'installed' });
     expect(await profiles()).toMatchObject([{ iccid: ALPHA, enabled: true }, {}, {}, { iccid: ICCID }]);
+  }, 60_000);
+
+  it('does the same without the modem', async () => {
+    expect(await simulated.stop()).toBe(0);
+    where = ['--card', 'consumer'];
+    expect((await profiles()).at(-1)).toMatchObject({ iccid: ICCID, enabled: false });
   }, 60_000);
 
   it('enables it, names it, and disables it', async () => {
