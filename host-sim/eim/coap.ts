@@ -1,10 +1,18 @@
 import { createSocket, type Socket } from 'node:dgram';
+import {
+  GetEimPackageRequest,
+  HandleNotification,
+  hex,
+  readElement,
+  TransferEimPackageResponse,
+} from '../asn1/index.js';
 import { type Clock, RealClock } from '../clock.js';
-import { CoapBlocks, type WholeRequest } from './coap-blocks.js';
+import { CoapBlocks, postInBlocks, type WholeRequest } from './coap-blocks.js';
 import { CoapEndpoint, type Peer } from './coap-endpoint.js';
 import type { Eim } from './eim.js';
 import { EimError } from './error.js';
 import { ask } from './exchange.js';
+import { attempt } from './messages.js';
 
 export interface CoapBindingOptions {
   eim: Eim;
@@ -21,15 +29,29 @@ export interface CoapBindingOptions {
 /** Path of the ASN.1 binding (esipa.md §9). */
 const PATH = ['gsma', 'rsp2', 'asn1'] as const;
 const LIMIT = 65_536;
+/** So long after its last message a device is taken to be where it was: longer no NAT keeps its way open. Milliseconds. */
+const REACHABLE = 300_000;
+/** Devices whose addresses are known at a time. */
+const DEVICES = 10_000;
 
 /**
  * Binds an eIM to CoAP (esipa.md §9), without a socket: POST, a message in the body, the answer in the response; block-wise in
  * both directions. 2.05 with an answer, 2.04 without; 4.04 for other paths, 4.05 for other methods, 4.00 for what is no
  * message, 4.13 for what is too long, 5.00 for what could not be saved.
+ *
+ * Packages to be injected go to the address of the device's last poll; other links get them where there is none.
  */
 export class CoapBinding {
   readonly #options: CoapBindingOptions;
   readonly #endpoint: CoapEndpoint;
+  readonly #others: ((eid: string, message: Uint8Array) => void) | undefined;
+  /** By EID; the one that was heard last comes last. */
+  readonly #devices = new Map<string, { peer: Peer; at: number }>();
+  readonly #eids = new Map<string, string>();
+  /** What is being sent to a device; one after the other. */
+  readonly #sending = new Map<string, Promise<void>>();
+  #tag = 0;
+  #closed = false;
 
   constructor(options: CoapBindingOptions) {
     this.#options = options;
@@ -41,30 +63,107 @@ export class CoapBinding {
       send,
       onRequest: (packet, from) => blocks.request(packet, from),
     });
+    this.#others = options.eim.onInjection;
+    options.eim.onInjection = (eid, message) => {
+      const to = this.#peerOf(eid);
+      if (to) this.#inject(eid, to, message);
+      else this.#others?.(eid, message);
+    };
   }
 
   take(datagram: Uint8Array, from: Peer): void {
     this.#endpoint.take(datagram, from);
   }
 
+  /** Ends all timers. */
   close(): void {
+    this.#closed = true;
+    this.#options.eim.onInjection = this.#others;
     this.#endpoint.close();
   }
 
-  async #take({ method, path, payload }: WholeRequest): Promise<{ code: string; payload?: Uint8Array }> {
+  // Injection -------------------------------------------------------------------------------------------------------
+
+  #note(message: Buffer, from: Peer): void {
+    const field = attempt(() => readElement(message))?.children?.find(({ tag }) => tag === 0x5a);
+    if (field?.content.length !== 16) return;
+    const eid = hex(field.content);
+    const before = this.#devices.get(eid)?.peer;
+    if (before) this.#eids.delete(keyOf(before));
+    this.#devices.delete(eid);
+    this.#devices.set(eid, { peer: from, at: this.#options.clock.ticks });
+    this.#eids.set(keyOf(from), eid);
+    if (this.#devices.size <= DEVICES) return;
+    const [[oldest, { peer }]] = this.#devices;
+    this.#devices.delete(oldest);
+    this.#eids.delete(keyOf(peer));
+  }
+
+  #peerOf(eid: string): Peer | undefined {
+    const known = this.#devices.get(eid);
+    return known && this.#options.clock.ticks - known.at < REACHABLE ? known.peer : undefined;
+  }
+
+  #inject(eid: string, to: Peer, message: Uint8Array): void {
+    const before = this.#sending.get(eid) ?? Promise.resolve();
+    const sending = before.then(() => this.#send(eid, to, Buffer.from(message)));
+    this.#sending.set(eid, sending);
+    void sending.then(() => {
+      if (this.#sending.get(eid) === sending) this.#sending.delete(eid);
+    });
+  }
+
+  async #send(eid: string, to: Peer, message: Buffer): Promise<void> {
+    if (this.#closed) return;
+    this.#tag = (this.#tag + 1) & 0xffff;
+    const response = await postInBlocks(this.#endpoint, to, PATH, message, this.#tag);
+    if (this.#closed) return;
+    if (!response?.code.startsWith('2.')) {
+      const answer = response ? `answered ${response.code}` : 'did not answer';
+      this.#problem(`the device ${eid} ${answer} to an injected package`, undefined);
+    } else if (response.payload.length > 0) {
+      try {
+        const more = this.#options.eim.handle(Uint8Array.from(response.payload), { eid, link: 'coap' });
+        if (more) this.#inject(eid, to, more);
+      } catch (cause) {
+        this.#problem('a message could not be taken', cause);
+      }
+    }
+  }
+
+  #problem(what: string, cause: unknown): void {
+    const detail = cause === undefined ? '' : `: ${cause instanceof Error ? cause.message : String(cause)}`;
+    this.#options.onProblem?.(new EimError('network', `CoAP: ${what}${detail}`, { cause }));
+  }
+
+  // Messages --------------------------------------------------------------------------------------------------------
+
+  async #take({
+    method,
+    path,
+    payload,
+    from,
+  }: WholeRequest): Promise<{ code: string; payload?: Uint8Array }> {
     if (path !== `/${PATH.join('/')}`) return { code: '4.04' };
     if (method !== 'POST') return { code: '4.05' };
     try {
-      const reply = await ask(this.#options.eim, Uint8Array.from(payload), { link: 'coap' });
+      const tag = payload.length > 1 ? payload.readUInt16BE(0) : 0;
+      if (tag === GetEimPackageRequest.tag) this.#note(payload, from);
+      // These do not say who sends them.
+      const isNameless = tag === HandleNotification.tag || tag === TransferEimPackageResponse.tag;
+      const eid = isNameless ? this.#eids.get(keyOf(from)) : undefined;
+      const reply = await ask(this.#options.eim, Uint8Array.from(payload), { link: 'coap', eid });
       if (reply.kind === 'answer') return { code: '2.05', payload: reply.message };
       return { code: reply.kind === 'taken' ? '2.04' : '4.00' };
     } catch (cause) {
-      const detail = cause instanceof Error ? cause.message : String(cause);
-      const text = `CoAP: a message could not be taken: ${detail}`;
-      this.#options.onProblem?.(new EimError('network', text, { cause }));
+      this.#problem('a message could not be taken', cause);
       return { code: '5.00' };
     }
   }
+}
+
+function keyOf({ address, port }: Peer): string {
+  return `${address} ${port}`;
 }
 
 export interface CoapEimOptions {

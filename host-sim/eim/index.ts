@@ -1,5 +1,5 @@
 export { Broker, type BrokerOptions, type RunningBroker } from './broker.js';
-export { CoapEim, type CoapEimOptions } from './coap.js';
+export { CoapBinding, type CoapBindingOptions, CoapEim, type CoapEimOptions } from './coap.js';
 export { CoapsDoor, type CoapsDoorOptions } from './coaps.js';
 export type { ConfigurationOptions } from './configuration.js';
 export {

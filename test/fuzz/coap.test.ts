@@ -45,6 +45,7 @@ const transfer: CoapTransfer = new CoapTransfer({
     onFailure: (error) => {
       failure.push(error);
     },
+    onDelivered: () => {},
     onLost: () => {},
   },
 });

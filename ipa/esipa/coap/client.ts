@@ -48,10 +48,18 @@ export function defaultCoapTimes(): CoapTimes {
 export interface CoapHandler {
   /** A response with the token of the open request; `reader` is valid until the next datagram. */
   onResponse(reader: CoapReader): void;
-  /** The open request will get none. */
+  /** The open request will get none, or the response of respond() was not taken. */
   onFailure(error: CoapError): void;
+  /** The response of respond() was taken. */
+  onDelivered(): void;
   /** The socket is gone; only close() may follow. */
   onLost(reason?: unknown): void;
+}
+
+/** Takes what the server asks of us. */
+export interface CoapRequests {
+  /** A confirmable request; `reader` is valid until the next datagram. */
+  onRequest(reader: CoapReader, client: CoapClient): void;
 }
 
 export interface CoapClientOptions {
@@ -64,6 +72,8 @@ export interface CoapClientOptions {
   random: () => number;
   times?: CoapTimes;
   handler: CoapHandler;
+  /** Without it requests are reset. */
+  requests?: CoapRequests;
 }
 
 /** Critical options of a response that are understood. */
@@ -97,6 +107,7 @@ export class CoapClient {
   #nextId: number;
   #id = NOTHING_SENT;
   #acknowledged = false;
+  #isResponse = false;
   #sent = 0;
   #timeout = 0;
   #deadline: TimerHandle | undefined;
@@ -146,11 +157,28 @@ export class CoapClient {
     this.again();
   }
 
+  /** A response that comes separately, sent until it is acknowledged. An open request is forgotten. */
+  respond(code: number, token: Uint8Array, payload: Uint8Array): void {
+    this.cancel();
+    const capacity = 5 + token.length + payload.length;
+    if (capacity > this.#datagram.length) this.#datagram = new Uint8Array(capacity);
+    this.#nextId = (this.#nextId + 1) & 0xffff;
+    this.#writer.begin(this.#datagram, CoapType.confirmable, code, this.#nextId, token).payload(payload);
+    this.transmit();
+    this.#isResponse = true;
+  }
+
+  /** Sends a reply, once. */
+  sendReply(datagram: Uint8Array): void {
+    this.send(datagram);
+  }
+
   /** Forgets the open request. */
   cancel(): void {
     this.#options.timer.clear(this.#deadline);
     this.#deadline = undefined;
     this.#id = NOTHING_SENT;
+    this.#isResponse = false;
   }
 
   /** Gives back the memory of a large request and of the last datagram. */
@@ -229,14 +257,19 @@ export class CoapClient {
       if (isConfirmable) this.sendEmpty(CoapType.reset, id);
       else if (type === CoapType.acknowledgement && id === this.#id) this.wait();
     } else if (code < CoapCode.created) {
-      // Nobody asks us anything.
-      if (isConfirmable) this.sendEmpty(CoapType.reset, id);
+      if (isConfirmable) this.request(id);
     } else this.response();
+  }
+
+  private request(id: number): void {
+    const { requests } = this.#options;
+    if (requests) requests.onRequest(this.#reader, this);
+    else this.sendEmpty(CoapType.reset, id);
   }
 
   private response(): void {
     const { type, id } = this.#reader;
-    const isOurs = this.#id !== NOTHING_SENT && this.#reader.hasToken(this.#token);
+    const isOurs = this.#id !== NOTHING_SENT && !this.#isResponse && this.#reader.hasToken(this.#token);
     if (type === CoapType.acknowledgement) {
       if (isOurs && id === this.#id) this.done();
       return;
@@ -255,6 +288,11 @@ export class CoapClient {
   /** The server has the request, and needs time for its response. */
   private wait(): void {
     if (this.#acknowledged) return;
+    if (this.#isResponse) {
+      this.cancel();
+      this.#options.handler.onDelivered();
+      return;
+    }
     const { timer } = this.#options;
     this.#acknowledged = true;
     timer.clear(this.#deadline);

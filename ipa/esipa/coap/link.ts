@@ -16,7 +16,10 @@ import {
   LinkError,
   type LinkTimes,
 } from '../link.js';
-import { CoapClient, type CoapError, type CoapTimes } from './client.js';
+import { EsipaTag } from '../tags.js';
+import { CoapClient, type CoapError, type CoapRequests, type CoapTimes } from './client.js';
+import { CoapCode, type CoapReader } from './message.js';
+import { type CoapServerOwner, CoapServerRole } from './server.js';
 import { type CoapOwner, CoapTransfer } from './transfer.js';
 
 export interface CoapLinkOptions {
@@ -38,6 +41,8 @@ export interface CoapLinkOptions {
   coapTimes?: CoapTimes;
   /** Longest answer that is taken whole, bytes. */
   messageLimit?: number;
+  /** Longest injected message, bytes; 0: none is taken. Default 4096. */
+  injectionLength?: number;
   observe?: Observer<IpaEvent>;
 }
 
@@ -48,6 +53,8 @@ interface Job {
   accept: Accept | undefined;
   /** Takes an answer piece by piece. */
   into: AnswerSink | undefined;
+  /** Token of the eIM's request that this is the response to. */
+  token: Uint8Array | undefined;
   /** Pieces were handed on: it cannot begin anew. */
   begun: boolean;
   attempts: number;
@@ -59,12 +66,19 @@ interface Job {
 
 const PORT = 5_683;
 const PATH = ['gsma', 'rsp2', 'asn1'] as const;
+const INJECTION_LENGTH = 4_096;
+/** Injected messages that wait. */
+const INJECTIONS = 2;
+/** Longest response in one datagram. */
+const RESPONSE = 1_024;
 
 /**
  * ESipa over CoAP (esipa.md §9): a POST for each message, block by block, the answer in its response. There is no connection:
- * it is connected while it has a socket and the eIM's address. The eIM cannot reach it unasked; it is polled.
+ * it is connected while it has a socket and the eIM's address.
+ *
+ * An eIM that can reach this socket may inject messages by POST to the same path (docs/coap.md).
  */
-export class CoapLink implements EsipaLink, CoapOwner {
+export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerOwner {
   readonly eimId: string;
   onInjection: (() => void) | undefined;
 
@@ -85,6 +99,12 @@ export class CoapLink implements EsipaLink, CoapOwner {
   #pause: TimerHandle | undefined;
   #patience: TimerHandle | undefined;
   #dropped = 0;
+  /** Made when the eIM injects for the first time. */
+  #server: CoapServerRole | undefined;
+  #injections: Uint8Array[] | undefined;
+  /** Token of the injected request that waits for its response, and until when. */
+  #token: Uint8Array | undefined;
+  #tokenDeadline: TimerHandle | undefined;
 
   constructor(options: CoapLinkOptions) {
     const { eimId, blockSize = 1024, messageLimit = 16_384, path = PATH, random } = options;
@@ -127,6 +147,7 @@ export class CoapLink implements EsipaLink, CoapOwner {
     this.#active = false;
     this.#options.timer.clear(this.#pause);
     this.#options.timer.clear(this.#patience);
+    this.#injections = undefined;
     this.disconnect();
     const error = new LinkError('closed', 'the link was closed');
     for (const job of this.#jobs.splice(0)) job.reject(error);
@@ -134,19 +155,26 @@ export class CoapLink implements EsipaLink, CoapOwner {
   }
 
   exchange(request: Uint8Array, accept: Accept): Promise<Uint8Array> {
-    return this.submit(request, accept, undefined);
+    return this.submit(request, accept, undefined, undefined);
   }
 
   download(request: Uint8Array, into: AnswerSink): Promise<void> {
-    return this.submit(request, undefined, into) as Promise<unknown> as Promise<void>;
+    return this.submit(request, undefined, into, undefined) as Promise<unknown> as Promise<void>;
   }
 
   send(message: Uint8Array): Promise<void> {
-    return this.submit(new Uint8Array(message), undefined, undefined) as Promise<unknown> as Promise<void>;
+    const isAnswer = firstTag(message) === EsipaTag.transferEimPackage && message.length <= RESPONSE;
+    const token = isAnswer ? this.forgetToken() : undefined;
+    return this.submit(
+      new Uint8Array(message),
+      undefined,
+      undefined,
+      token,
+    ) as Promise<unknown> as Promise<void>;
   }
 
   takeInjection(): Uint8Array | undefined {
-    return undefined;
+    return this.#injections?.shift();
   }
 
   // Reaching the eIM ------------------------------------------------------------------------------------------------
@@ -176,7 +204,7 @@ export class CoapLink implements EsipaLink, CoapOwner {
   }
 
   private open(address: string): void {
-    const { udp, port = PORT, timer, random, coapTimes } = this.#options;
+    const { udp, port = PORT, timer, random, coapTimes, injectionLength = INJECTION_LENGTH } = this.#options;
     try {
       this.#client = new CoapClient({
         udp,
@@ -186,6 +214,7 @@ export class CoapLink implements EsipaLink, CoapOwner {
         random,
         times: coapTimes,
         handler: this.#transfer,
+        requests: injectionLength > 0 ? this : undefined,
       });
     } catch (error) {
       this.lose(error instanceof Error ? error.message : 'no socket');
@@ -202,6 +231,10 @@ export class CoapLink implements EsipaLink, CoapOwner {
     this.#client?.close();
     this.#client = this.#resolver = undefined;
     this.#running = false;
+    // The eIM knows another address of ours by then.
+    this.forgetToken();
+    for (const job of this.#jobs) job.token = undefined;
+    this.#server?.release();
   }
 
   private lose(detail: string): void {
@@ -232,10 +265,11 @@ export class CoapLink implements EsipaLink, CoapOwner {
     request: Uint8Array,
     accept: Accept | undefined,
     into: AnswerSink | undefined,
+    token: Uint8Array | undefined,
   ): Promise<Uint8Array> {
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
     return new Promise((resolve, reject) => {
-      this.#jobs.push({ request, accept, into, begun: false, attempts: 0, heard: 0, resolve, reject });
+      this.#jobs.push({ request, accept, into, token, begun: false, attempts: 0, heard: 0, resolve, reject });
       if (this.#jobs.length === 1) void this.soon();
     });
   }
@@ -261,9 +295,12 @@ export class CoapLink implements EsipaLink, CoapOwner {
     const { request } = job;
     job.attempts++;
     job.heard = client.heard;
-    this.observe('up', request);
+    if (request.length > 0) this.observe('up', request);
     try {
-      this.#transfer.start(client, request);
+      if (job.token) {
+        const code = request.length > 0 ? CoapCode.content : CoapCode.changed;
+        this.#transfer.respond(client, code, job.token, request);
+      } else this.#transfer.start(client, request);
     } catch (error) {
       // A platform that breaks its promises: whoever waits is told.
       this.end()?.reject(error);
@@ -317,7 +354,11 @@ export class CoapLink implements EsipaLink, CoapOwner {
     const message = this.#answer.bytes;
     const tag = firstTag(message);
     if (message.length > 0) this.observe('down', message);
-    if (!job.accept) {
+    if (!job.accept && tag === EsipaTag.transferEimPackage) {
+      // To a result that was posted the eIM says at once what it has to say.
+      this.keepInjection(this.#answer.detach());
+      this.end()?.resolve(message);
+    } else if (!job.accept) {
       // The response says that the message arrived; a body has nothing more to say.
       this.end()?.resolve(message);
     } else if (tag === firstTag(job.request) && job.accept(message)) {
@@ -366,8 +407,24 @@ export class CoapLink implements EsipaLink, CoapOwner {
   }
 
   /** Of the transfer. */
+  onDelivered(): void {
+    this.end()?.resolve(this.#answer.bytes);
+  }
+
+  /** Of the transfer. */
   onFailure(error: CoapError): void {
     const [job] = this.#jobs;
+    if (job?.token) {
+      // The eIM waits for it no more: it is posted instead.
+      job.token = undefined;
+      job.attempts = 0;
+      if (job.request.length === 0) this.end()?.resolve(job.request);
+      else {
+        this.#running = false;
+        this.next();
+      }
+      return;
+    }
     const isReachable = job && this.#client && this.#client.heard > job.heard;
     // Bad radio. A server that was not heard at all is left in peace: a later poll will find it or not.
     if (error.code === 'noAnswer' && isReachable && !job.begun && job.attempts < this.#times.attempts) {
@@ -377,6 +434,52 @@ export class CoapLink implements EsipaLink, CoapOwner {
     }
     const code = error.code === 'refused' ? 'refused' : 'noAnswer';
     this.end()?.reject(new LinkError(code, `${this.eimId}: ${error.message}`));
+  }
+
+  // Injection -------------------------------------------------------------------------------------------------------
+
+  /** Of the client. */
+  onRequest(reader: CoapReader, client: CoapClient): void {
+    const { path = PATH, injectionLength: limit = INJECTION_LENGTH } = this.#options;
+    this.#server ??= new CoapServerRole({ path, limit, owner: this });
+    this.#server.onRequest(reader, client);
+  }
+
+  /** Of the server. */
+  onMessage(message: Uint8Array, token: Uint8Array): number {
+    const tag = firstTag(message);
+    if (tag !== EsipaTag.transferEimPackage) {
+      this.drop(tag, 'notAwaited');
+      return CoapCode.badRequest;
+    }
+    if (this.#token || (this.#injections?.length ?? 0) >= INJECTIONS) {
+      this.drop(tag, 'injectionQueueFull');
+      return CoapCode.serviceUnavailable;
+    }
+    this.observe('down', message);
+    this.#token = token;
+    // Not every package has an answer; then the request gets an empty one.
+    this.#tokenDeadline = this.#options.timer.set(() => this.respondEmpty(), this.#times.answer);
+    this.keepInjection(message);
+    return CoapCode.empty;
+  }
+
+  private keepInjection(message: Uint8Array): void {
+    this.#injections ??= [];
+    this.#injections.push(message);
+    this.onInjection?.();
+  }
+
+  private forgetToken(): Uint8Array | undefined {
+    const token = this.#token;
+    this.#options.timer.clear(this.#tokenDeadline);
+    this.#token = this.#tokenDeadline = undefined;
+    return token;
+  }
+
+  private respondEmpty(): void {
+    const token = this.forgetToken();
+    if (token) this.submit(new Uint8Array(0), undefined, undefined, token).catch(() => {});
   }
 
   // Observers -------------------------------------------------------------------------------------------------------

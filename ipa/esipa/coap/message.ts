@@ -13,6 +13,7 @@ export const CoapCode = {
   continue: 0x5f,
   badRequest: 0x80,
   unauthorized: 0x81,
+  badOption: 0x82,
   notFound: 0x84,
   notAllowed: 0x85,
   incomplete: 0x88,

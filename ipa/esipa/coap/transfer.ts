@@ -20,6 +20,8 @@ export interface CoapOwner {
   onFailure(error: CoapError): void;
   /** The socket is gone. */
   onLost(reason?: unknown): void;
+  /** The response of respond() was taken. */
+  onDelivered(): void;
 }
 
 export interface CoapTransferOptions {
@@ -48,6 +50,8 @@ const SENDING = 1;
 const RECEIVING = 2;
 /** A block was handed on. */
 const WAITING = 3;
+/** A response of ours. */
+const RESPONDING = 4;
 
 /**
  * One POST of any length with a response of any length, block by block (RFC 7959), a block in each direction at a time:
@@ -91,6 +95,20 @@ export class CoapTransfer implements CoapHandler {
     this.#etagLength = -1;
     this.#echo = undefined;
     this.begin();
+  }
+
+  /** Answers a request of the server, which was acknowledged before, in one datagram. */
+  respond(client: CoapClient, code: number, token: Uint8Array, payload: Uint8Array): void {
+    this.#client = client;
+    this.#state = RESPONDING;
+    client.respond(code, token, payload);
+  }
+
+  /** The client's onDelivered. */
+  onDelivered(): void {
+    if (this.#state !== RESPONDING) return;
+    this.#state = IDLE;
+    this.#options.owner.onDelivered();
   }
 
   /** Asks for the block behind the one that was handed on. */
