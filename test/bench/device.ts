@@ -126,9 +126,9 @@ export class Device {
       this.#host.command(`call ${count}`);
       await this.#until(`${count} polls`, () => this.#idles >= idles + count, PATIENCE + 50 * count);
     };
-    const orders = async (...list: Order[]) => {
+    const execute = async (list: readonly Order[], patience = PATIENCE) => {
       const outcomes = list.map((order) =>
-        world.eim.queue(EID, order, { timeoutMilliseconds: PATIENCE * SPEED }),
+        world.eim.queue(EID, order, { timeoutMilliseconds: patience * SPEED }),
       );
       this.#host.command('call 1');
       for (const [index, outcome] of (await this.#orEnd(Promise.all(outcomes))).entries()) {
@@ -144,10 +144,11 @@ export class Device {
       );
     };
     const actions: Actions = {
-      orders,
+      orders: (...list) => execute(list),
       download: async (profileSize) => {
         const { matchingId } = world.smdp.order({ iccid: ICCID, profileSize });
-        await orders({ download: { activationCode: `1$${SMDP}$${matchingId}` } });
+        const download = { activationCode: `1$${SMDP}$${matchingId}` };
+        await execute([{ download }], PATIENCE + profileSize);
         await this.#until('the SM-DP+ knows', () => world.smdp.orders()[0].state === 'installed');
       },
       rest: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),

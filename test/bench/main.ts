@@ -6,7 +6,7 @@ import { BuildError, buildHost } from '../xs/run.js';
 import { BenchFailed } from './device.js';
 import { type Measured, measure } from './measure.js';
 import { type FlashLine, flashLines, type PartsLine, partsLines } from './parts.js';
-import { plot } from './plot.js';
+import { downloadPlot, plot } from './plot.js';
 import { markdown } from './report.js';
 import { scenarios } from './scenarios.js';
 
@@ -95,7 +95,9 @@ async function bench(): Promise<number> {
   const folder = values.out ?? join(root, 'docs', 'bench');
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'README.md'), page);
-  writeFileSync(join(folder, 'heap.svg'), plot(memory));
+  writeFileSync(join(folder, 'heap.svg'), plot(memory.filter(({ profileBytes }) => !profileBytes)));
+  if (memory.some(({ profileBytes }) => profileBytes))
+    writeFileSync(join(folder, 'download.svg'), downloadPlot(memory));
   say(`bench: wrote ${folder}`);
   return 0;
 }

@@ -8,6 +8,8 @@ import { cardTraffic, UartTap } from './uart.js';
 export interface MemoryLine {
   bench: 'memory';
   scenario: string;
+  /** Of the profile that was downloaded. */
+  profileBytes?: number;
   /** What is alive at the worst moment, garbage not counted. */
   peakHeapBytes: number;
   peakStackSlots: number;
@@ -27,9 +29,12 @@ export interface MemoryLine {
   uartDown: number;
   /** Characters both ways that the calls of ES10 need at least. */
   uartLeast: number;
+  /** The same without the cap on Le. */
+  uartLeastUncapped: number;
   /** Of both, what the chains of a Bound Profile Package took, and what they need at least. */
   uartLoad: number;
   uartLoadLeast: number;
+  uartLoadLeastUncapped: number;
   uartLost: number;
   /** Payload of TCP: MQTT and all it carries. */
   networkUp: number;
@@ -101,7 +106,7 @@ async function pass(scenario: Scenario, live: Live, board?: 'rv32'): Promise<Req
   let lost = 0;
   const line = (name: string, before: Figures | undefined, after: Figures): MemoryLine => {
     const { up, down, conversations } = tap.take();
-    const { apdus, exchanges, exchangesUncapped, least, load } = cardTraffic(
+    const { apdus, exchanges, exchangesUncapped, least, leastUncapped, load } = cardTraffic(
       conversations,
       BOARD.blockSize,
       BOARD.maxResponse,
@@ -121,8 +126,10 @@ async function pass(scenario: Scenario, live: Live, board?: 'rv32'): Promise<Req
       uartUp: up,
       uartDown: down,
       uartLeast: least,
+      uartLeastUncapped: leastUncapped,
       uartLoad: load.taken,
       uartLoadLeast: load.least,
+      uartLoadLeastUncapped: load.leastUncapped,
       uartLost: after.serial.lost - lost,
       networkUp: networkBytes.up - network.up,
       networkDown: networkBytes.down - network.down,
@@ -143,7 +150,9 @@ async function pass(scenario: Scenario, live: Live, board?: 'rv32'): Promise<Req
     if (live !== 'never') device.live(true);
     const before = await device.mark('before');
     const after = await device.run(scenario, world);
-    const measured = { line: line(scenario.name, before, after), bringUp, start };
+    const { profileBytes } = scenario;
+    const own = line(scenario.name, before, after);
+    const measured = { line: profileBytes ? { ...own, profileBytes } : own, bringUp, start };
     await device.end();
     return measured;
   } finally {

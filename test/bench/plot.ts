@@ -1,5 +1,5 @@
 import type { MemoryLine } from './measure.js';
-import { BUDGET, PEER } from './report.js';
+import { BUDGET, DOWNLOAD_PEERS, PEER } from './report.js';
 
 const LEFT = 130;
 const WIDTH = 760;
@@ -51,6 +51,64 @@ export function plot(memory: readonly MemoryLine[]): string {
   ${text(LEFT + 148, legend, 'peak', 'value')}
   <path class="peer" d="M${LEFT + 206} ${legend - 10}v12"/>
   ${text(LEFT + 218, legend, 'onomondo-ipa, own heap (C, without libcurl and TLS)', 'value')}
+</svg>
+`;
+}
+
+/** Heap of downloads against the size of the profile, beside peers. */
+export function downloadPlot(memory: readonly MemoryLine[]): string {
+  const lines = memory.filter(({ profileBytes }) => profileBytes);
+  const [width, height, left, bottom] = [760, 300, 60, 250];
+  const most = 160 * 1024;
+  const x = (bytes: number) =>
+    left + 30 + (Math.log10(bytes / 10_000) / Math.log10(60)) * (width - left - 110);
+  const y = (bytes: number) => bottom - (bytes / most) * (bottom - 30);
+  const at = (value: number) => value.toFixed(1);
+  const steps = [0, 40, 80, 120, 160].map((kilo) =>
+    [
+      `<path class="grid" d="M${left} ${at(y(kilo * 1024))}H${width - 20}"/>`,
+      text(left - 30, y(kilo * 1024) + 4, `${kilo} KB`, 'note'),
+    ].join('\n  '),
+  );
+  const ways = ['direct', 'indirect'].map((way) => {
+    const own = lines.filter(({ scenario }) => scenario.includes(`-${way}-`));
+    const points = own.map((line) => `${at(x(line.profileBytes ?? 0))},${at(y(line.peakHeapBytes))}`);
+    const dots = points.map((point) => {
+      const [cx, cy] = point.split(',');
+      return `<circle class="${way}" cx="${cx}" cy="${cy}" r="4"/>`;
+    });
+    return [`<polyline class="${way}" points="${points.join(' ')}"/>`, ...dots].join('\n  ');
+  });
+  const sizes = [...new Set(lines.map(({ profileBytes = 0 }) => profileBytes))].map((bytes) =>
+    text(x(bytes), bottom + 18, `${bytes / 1000} KB`, 'note'),
+  );
+  const peers = DOWNLOAD_PEERS.map(({ name, packageBytes, heapBytes }) =>
+    [
+      `<circle class="peer" cx="${at(x(packageBytes))}" cy="${at(y(heapBytes))}" r="5"/>`,
+      text(x(packageBytes) + 10, y(heapBytes) + 4, `${name} ${kilobytes(heapBytes)}, own heap (C)`, 'value'),
+    ].join('\n  '),
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="Heap of a download by size of the profile">
+  <style>
+    .note { text-anchor: middle; } text { fill: #24292f; } .grid { stroke: #d0d7de; }
+    .direct { stroke: #2f6fb0; } .indirect { stroke: #8250df; } polyline { fill: none; stroke-width: 2; }
+    circle.direct { fill: #2f6fb0; } circle.indirect { fill: #8250df; } .peer { fill: #1a7f37; }
+    .budget { stroke: #b35900; stroke-dasharray: 4 3; }
+    @media (prefers-color-scheme: dark) {
+      text { fill: #d0d7de; } .grid { stroke: #444c56; } .direct { stroke: #79b0e6; } .indirect { stroke: #bc8cff; }
+      circle.direct { fill: #79b0e6; } circle.indirect { fill: #bc8cff; } .peer { fill: #57d37c; } .budget { stroke: #f0a04b; }
+    }
+  </style>
+  ${steps.join('\n  ')}
+  <path class="budget" d="M${left} ${at(y(BUDGET.downloadHeapBytes))}H${width - 20}"/>
+  ${text(width - 70, y(BUDGET.downloadHeapBytes) - 6, `budget ${kilobytes(BUDGET.downloadHeapBytes)}`, 'note')}
+  ${ways.join('\n  ')}
+  ${peers.join('\n  ')}
+  ${sizes.join('\n  ')}
+  <circle class="direct" cx="${left + 8}" cy="${bottom + 36}" r="4"/>
+  ${text(left + 18, bottom + 40, 'xs-ipa, directly', 'value')}
+  <circle class="indirect" cx="${left + 138}" cy="${bottom + 36}" r="4"/>
+  ${text(left + 148, bottom + 40, 'xs-ipa, through the eIM', 'value')}
 </svg>
 `;
 }

@@ -71,10 +71,11 @@ export interface CardTraffic {
   exchangesUncapped: number;
   /** Functions of ES10 that were called, as bytes of request and response. */
   calls: { sent: number; received: number }[];
-  /** Characters that these calls need at least, both ways. */
+  /** Characters that these calls need at least, both ways; and with Le uncapped. */
   least: number;
+  leastUncapped: number;
   /** The same of the chains of a Bound Profile Package alone, and the characters that they took. */
-  load: { least: number; taken: number };
+  load: { least: number; leastUncapped: number; taken: number };
 }
 
 const STORE_DATA = 0xe2;
@@ -125,14 +126,20 @@ export function cardTraffic(
   let least = 0;
   let call: { sent: number; received: number; name: string; isLoad: boolean } | undefined;
   let isLoading = false;
-  const load = { least: 0, taken: 0 };
+  const load = { least: 0, leastUncapped: 0, taken: 0 };
+  let leastUncapped = 0;
   const end = () => {
     if (!call) return;
     calls.push({ sent: call.sent, received: call.received });
     uncapped += Math.ceil(call.received / LONGEST);
     const characters = leastCharacters(call, block, piece, call.name);
+    const charactersUncapped = leastCharacters(call, block, LONGEST, call.name);
     least += characters;
-    if (call.isLoad) load.least += characters;
+    leastUncapped += charactersUncapped;
+    if (call.isLoad) {
+      load.least += characters;
+      load.leastUncapped += charactersUncapped;
+    }
     // With a result the package is over, wherever it ends.
     if (call.received > 0) isLoading = false;
     call = undefined;
@@ -168,5 +175,13 @@ export function cardTraffic(
     } else end();
   }
   end();
-  return { apdus, exchanges: apdus + fetched, exchangesUncapped: apdus + uncapped, calls, least, load };
+  return {
+    apdus,
+    exchanges: apdus + fetched,
+    exchangesUncapped: apdus + uncapped,
+    calls,
+    least,
+    leastUncapped,
+    load,
+  };
 }
