@@ -41,9 +41,21 @@ export interface Modem {
   iccid(): Promise<Uint8Array | undefined>;
   /** Last registered PLMN, 3 bytes of 3GPP TS 24.008 coding; undefined when none is known. */
   rPlmn(): Promise<Uint8Array | undefined>;
+  /**
+   * Makes the packet data connection use this access point, from its next activation on.
+   * @throws XsIpaError `usage` for texts that no command line can carry; `refused`
+   */
+  setAccessPoint(access: AccessPoint): Promise<void>;
   /** One listener; more are the caller's business. */
   onNotice: ((notice: ModemNotice) => void) | undefined;
   close(): void;
+}
+
+/** How a packet data connection is asked for; empty texts for what the network decides. */
+export interface AccessPoint {
+  apn: string;
+  user: string;
+  password: string;
 }
 
 export interface ModemIdentity {

@@ -1,4 +1,5 @@
 import {
+  type AccessPoint,
   type HalEvent,
   type Modem,
   type ModemIdentity,
@@ -10,6 +11,7 @@ import {
   type Uicc,
   XsIpaError,
 } from '../contracts/index.js';
+import { authenticationCommand, contextCommand } from './access-point.js';
 import type { AtResult } from './at-command.js';
 import type { Expectation } from './at-parser.js';
 import { DEADLINE } from './deadlines.js';
@@ -153,6 +155,15 @@ export class AtModem implements Modem {
 
   rPlmn(): Promise<Uint8Array | undefined> {
     return this.#identity.plmn();
+  }
+
+  async setAccessPoint(access: AccessPoint): Promise<void> {
+    const context = contextCommand(access);
+    const authentication = authenticationCommand(access);
+    await this.must(context);
+    // A modem without the command has nothing to forget either.
+    if (access.user === '' && access.password === '') await this.try(authentication);
+    else await this.must(authentication);
   }
 
   close(): void {

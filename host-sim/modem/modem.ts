@@ -139,6 +139,12 @@ export class SimulatedModem implements TePort {
     return this.#sim.imsi;
   }
 
+  /** Context 1 as +CGDCONT and +CGAUTH have set it. */
+  get accessPoint(): { apn: string; user: string; password: string } {
+    const { apn = '', auth } = this.#settings.contexts.get(1) ?? {};
+    return { apn, user: auth?.user ?? '', password: auth?.password ?? '' };
+  }
+
   get powered(): boolean {
     return this.#powered;
   }

@@ -29,6 +29,14 @@ export const networkCommands: Record<string, Forms> = {
     read: (mt) => contexts(mt).map(([cid, { type, apn }]) => `+CGDCONT: ${cid},"${type}","${apn}","",0,0`),
     test: '(1-16),"IP",,,(0),(0)',
   },
+  '+CGAUTH': {
+    set: authenticate,
+    read: (mt) =>
+      contexts(mt).map(
+        ([cid, { auth }]) => `+CGAUTH: ${cid},${auth?.protocol ?? 0}${auth ? `,"${auth.user}"` : ''}`,
+      ),
+    test: '(1-16),(0-2),50,50',
+  },
   '+CGACT': {
     set: activate,
     read: (mt) => contexts(mt).map(([cid, { active }]) => `+CGACT: ${cid},${active ? 1 : 0}`),
@@ -141,7 +149,15 @@ function defineContext(mt: Mt, [cid, type, apn]: readonly string[]): undefined {
       type,
       apn: apn ?? '',
       active: mt.settings.contexts.get(number)?.active ?? false,
+      auth: mt.settings.contexts.get(number)?.auth,
     });
+}
+
+/** 3GPP TS 27.007 §10.1.31. */
+function authenticate(mt: Mt, [cid, protocol = '0', user = '', password = '']: readonly string[]): undefined {
+  const found = context(mt, smallNumber(cid, 16));
+  const chosen = smallNumber(protocol, 2);
+  found.auth = chosen === 0 ? undefined : { protocol: chosen, user, password };
 }
 
 function activate(mt: Mt, [state, ...cids]: readonly string[]): undefined {

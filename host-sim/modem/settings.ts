@@ -7,6 +7,8 @@ export interface PacketContext {
   type: string;
   apn: string;
   active: boolean;
+  /** +CGAUTH: 0 none, 1 PAP, 2 CHAP. */
+  auth?: { protocol: number; user: string; password: string };
 }
 
 /** What AT commands change; back to these values after power-up. */

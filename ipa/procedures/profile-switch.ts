@@ -1,5 +1,6 @@
-import { IpaError } from '../error.js';
-import { getEnabledIccid } from '../es10/index.js';
+import { UiccError, XsIpaError } from '../../hal/contracts/index.js';
+import { IpaError, isChannelGone } from '../error.js';
+import { getConnectivityParameters, getEnabledIccid, readHttpParams } from '../es10/index.js';
 import { equal } from '../tlv/index.js';
 import type { IpaContext } from './context.js';
 
@@ -41,6 +42,22 @@ export async function followCardReset(context: IpaContext, resetsBefore: number 
   }
   context.resetDue = false;
   context.plmnStale = true;
+  if (settings.applyConnectivityParameters && context.kind !== 'consumer') await applyConnectivity(context);
+}
+
+/**
+ * GetConnectivityParameters (es10.md §4.6): the profile's access point becomes the modem's; of a profile without one, the
+ * network's own. A profile may well work without that, so that nothing ends here.
+ */
+async function applyConnectivity(context: IpaContext): Promise<void> {
+  try {
+    const params = await getConnectivityParameters(context.es10);
+    const access = params && readHttpParams(params);
+    await context.modem.setAccessPoint(access ?? { apn: '', user: '', password: '' });
+  } catch (error) {
+    if (!(error instanceof XsIpaError) || error instanceof UiccError || isChannelGone(error)) throw error;
+    context.fail('GetConnectivityParameters', error);
+  }
 }
 
 /** Does the modem use the profile that the eUICC has enabled? A modem that cannot tell is believed. */

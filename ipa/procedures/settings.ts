@@ -22,6 +22,11 @@ export interface IpaSettings {
   messageLimit: number;
   /** How often a download that broke off is begun, before its failure is reported. */
   downloadAttempts: number;
+  /**
+   * After a profile change the modem's access point becomes the one that the profile brings. Costs an exchange with the
+   * eUICC and two AT commands a change, so only for modems that the profile's APN does not reach otherwise.
+   */
+  applyConnectivityParameters: boolean;
   /** For activation codes that need a confirmation code; empty for none. Sent as a hash that only this download has. */
   confirmationCode: string;
   /** The notifications of a consumer eUICC are brought to their SM-DP+ as soon as there is a network. */
@@ -62,6 +67,7 @@ const DEFAULTS: IpaSettings = {
   acknowledgementDeadline: 60_000,
   messageLimit: 32_768,
   downloadAttempts: 3,
+  applyConnectivityParameters: false,
   confirmationCode: '',
   localNotifications: true,
   immediateEnable: true,

@@ -480,6 +480,46 @@ describe('ICCID and PLMN', () => {
   });
 });
 
+describe('the access point', () => {
+  const access = { apn: 'iot.example', user: 'me', password: 'pw, too' };
+
+  it('is set with its user and password', async () => {
+    const m = setUp({
+      'AT+CGDCONT=1,"IP","iot.example"': 'OK',
+      'AT+CGAUTH=1,1,"me","pw, too"': 'OK',
+    });
+    await m.run(m.modem.start());
+    await m.run(m.modem.setAccessPoint(access));
+    expect(m.serial.received.slice(-2)).toEqual([
+      'AT+CGDCONT=1,"IP","iot.example"',
+      'AT+CGAUTH=1,1,"me","pw, too"',
+    ]);
+    // Without the command no user can be set: that is said.
+    m.table['AT+CGAUTH=1,1,"me","pw, too"'] = 'ERROR';
+    await expect(m.run(m.modem.setAccessPoint(access))).rejects.toMatchObject({ code: 'refused' });
+  });
+
+  it('without user and password needs no AT+CGAUTH', async () => {
+    const m = setUp({ 'AT+CGDCONT=1,"IP",""': 'OK' });
+    await m.run(m.modem.start());
+    await m.run(m.modem.setAccessPoint({ apn: '', user: '', password: '' }));
+    expect(m.serial.received.at(-1)).toBe('AT+CGAUTH=1,0');
+  });
+
+  it('is refused whole when a text would leave its quotes, or its line', async () => {
+    const m = setUp({});
+    await m.run(m.modem.start());
+    const before = m.serial.received.length;
+    const texts = ['"', 'a"b', 'a\rAT', 'a\n', '\\', 'ü', 'a'.repeat(101)];
+    for (const text of texts)
+      for (const name of ['apn', 'user', 'password'])
+        await expect(m.run(m.modem.setAccessPoint({ ...access, [name]: text }))).rejects.toMatchObject({
+          code: 'usage',
+        });
+    expect(m.serial.received).toHaveLength(before);
+  });
+});
+
 describe('the table of quirks', () => {
   it('finds its rows by what modems say of themselves', () => {
     for (const [manufacturer, model, name] of [
