@@ -1,4 +1,4 @@
-import type { Peaks } from '../xs/index.js';
+import type { Section } from '../xs/index.js';
 
 /** Bytes, or characters, seen from the device. */
 export interface Traffic {
@@ -24,6 +24,8 @@ export interface StepCost extends Counters {
   milliseconds: number;
   /** Bytes of heap, garbage included; absent where it is not measured. */
   peakHeap?: number;
+  /** Bytes of heap that are alive at its end; absent with it. */
+  keptHeap?: number;
   /** Slots of stack; absent with it. */
   peakStack?: number;
 }
@@ -45,8 +47,14 @@ export class Costs {
     this.#before = this.#read();
   }
 
+  /** How far it is, for people. */
+  get progress(): string {
+    const sent = this.#read().uart.up - this.#before.uart.up;
+    return `${this.#title ?? 'coming up'}: ${sent} characters to the modem`;
+  }
+
   /** Of the step that was begun; nothing when there was none. */
-  end(peaks: Peaks | undefined): void {
+  end(section: Section | undefined): void {
     const title = this.#title;
     this.#title = undefined;
     if (title === undefined) return;
@@ -63,31 +71,38 @@ export class Costs {
       uart: taken('uart'),
       esipa: taken('esipa'),
       http: taken('http'),
-      ...(peaks && { peakHeap: peaks.heap, peakStack: peaks.stack }),
+      ...(section && { peakHeap: section.heap, keptHeap: section.kept, peakStack: section.stack }),
     });
   }
 
   /** A table for people. */
   lines(): string[] {
-    const head = ['step', 'seconds', 'APDUs', 'UART', 'ESipa', 'HTTP', 'heap', 'stack'];
+    const measured = this.steps.some(({ peakHeap }) => peakHeap !== undefined);
+    const head = ['step', 'seconds', 'APDUs', 'UART', 'ESipa', 'HTTP', 'heap', 'kept', 'stack'];
     const both = ({ up, down }: Traffic) => (up + down === 0 ? '–' : `${up}/${down}`);
-    const rows = this.steps.map(({ title, milliseconds, apdus, uart, esipa, http, peakHeap, peakStack }) => [
+    const rows = this.steps.map(({ title, milliseconds, apdus, uart, esipa, http, ...memory }) => [
       title,
       (milliseconds / 1000).toFixed(1),
       String(apdus),
       both(uart),
       both(esipa),
       both(http),
-      peakHeap === undefined ? 'not measured' : String(peakHeap),
-      peakStack === undefined ? '' : String(peakStack),
+      String(memory.peakHeap ?? '?'),
+      String(memory.keptHeap ?? '?'),
+      String(memory.peakStack ?? '?'),
     ]);
-    const widths = head.map((name, column) =>
-      Math.max(name.length, ...rows.map((row) => row[column].length)),
-    );
-    const line = (row: readonly string[]) =>
-      row
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
-        .join('  ');
-    return [line(head), ...rows.map(line)];
+    const table = [head, ...rows].map((row) => (measured ? row : row.slice(0, 6)));
+    const widths = table[0].map((_name, column) => Math.max(...table.map((row) => row[column].length)));
+    return [
+      ...table.map((row) =>
+        row
+          .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
+          .join('  '),
+      ),
+      'UART in characters, ESipa and HTTP in bytes, each up/down;',
+      measured
+        ? 'heap in bytes: its peak with garbage, and what is kept at the end; peak of the stack in slots'
+        : 'heap and stack are measured with --engine xs',
+    ];
   }
 }

@@ -236,7 +236,9 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
 
     try {
       const told = scenario.tell(stage).then(() => stage.finish());
-      await (device ? Promise.race([told, device.failed]) : told);
+      const ended = device ? Promise.race([told, device.failed]) : told;
+      // Otherwise the events themselves are the progress.
+      await (options.quiet ? output.during(() => costs.progress, ended) : ended);
     } catch (error) {
       if (!(error instanceof StepFailed || error instanceof DeviceFailed)) throw error;
       stage.abandon();

@@ -1,7 +1,7 @@
 import type { IpaState } from '../../ipa/events.js';
 import type { Ipad } from '../../ipa/ipad.js';
 import { resetMemory, switchLocally } from '../../ipa/procedures/index.js';
-import type { DeviceOperation, Peaks } from '../xs/index.js';
+import type { DeviceOperation, Section } from '../xs/index.js';
 
 /** What a story needs of an IPA, wherever it runs: Ipad on this computer, XsIpa on a device's engine. Its events are on the trace. */
 export interface Ipa {
@@ -16,7 +16,7 @@ export interface Ipa {
    */
   perform(operation: DeviceOperation): Promise<number>;
   /** Ends a section of what is measured. @returns undefined where memory is not */
-  mark(): Promise<Peaks | undefined>;
+  mark(): Promise<Section | undefined>;
   /** Resolves when it has stopped. */
   run(): Promise<void>;
   stop(): void;

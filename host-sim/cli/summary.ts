@@ -57,9 +57,6 @@ export function summarise(ending: Ending, output: Output): boolean {
   const line = (text = '') => output.line(text);
   line();
   for (const row of costs.lines()) line(`  ${row}`);
-  line(
-    '  UART in characters, ESipa and HTTP in bytes, up/down; peaks of heap in bytes and of stack in slots',
-  );
   line();
   line(ok ? '■ Everything that was queued is verified and acknowledged.' : '■ The demo failed:');
   for (const failure of failures) line(`  ${failure}`);

@@ -55,11 +55,13 @@ export class DeviceFailed extends Error {
   override readonly name = 'DeviceFailed';
 }
 
-/** The most that a section took. */
-export interface Peaks {
-  /** Bytes, garbage included. */
+/** What a section took. */
+export interface Section {
+  /** The most, bytes, garbage included. */
   heap: number;
-  /** Slots. */
+  /** What is alive at its end, bytes. */
+  kept: number;
+  /** The most, slots. */
   stack: number;
 }
 
@@ -101,7 +103,7 @@ export class XsDevice {
   #figures: Omit<XsFigures, 'serialLost' | 'retries' | 'restarts'> | undefined;
   #serialLost = 0;
   #marks = 0;
-  readonly #marked = new Map<string, (peaks: Peaks | undefined) => void>();
+  readonly #marked = new Map<string, (section: Section | undefined) => void>();
   readonly #operations: { resolve: (result: number) => void; reject: (error: Error) => void }[] = [];
   #restarts = 0;
   #retries = 0;
@@ -160,7 +162,7 @@ export class XsDevice {
   }
 
   /** Ends a section. @returns undefined when the device has stopped */
-  mark(): Promise<Peaks | undefined> {
+  mark(): Promise<Section | undefined> {
     const host = this.#host;
     if (!host || this.#stopping) return Promise.resolve(undefined);
     const label = `step${++this.#marks}`;
@@ -289,7 +291,8 @@ export class XsDevice {
     this.#socket?.write(Uint8Array.from([command, data.length >> 8, data.length & 0xff, ...data]));
   }
 
-  #add({ label, version, slotBytes, bytesPeak, slotsPeak, chunksPeak, stackPeak }: HostFigures): void {
+  #add(figures: HostFigures): void {
+    const { label, version, slotBytes, bytes, bytesPeak, slotsPeak, chunksPeak, stackPeak } = figures;
     const before = this.#figures;
     const isHigher = bytesPeak > (before?.peakHeap ?? 0);
     this.#figures = {
@@ -300,7 +303,7 @@ export class XsDevice {
       peakChunks: isHigher ? chunksPeak : before!.peakChunks,
       peakStack: Math.max(before?.peakStack ?? 0, stackPeak),
     };
-    this.#marked.get(label)?.({ heap: bytesPeak, stack: stackPeak });
+    this.#marked.get(label)?.({ heap: bytesPeak, kept: bytes, stack: stackPeak });
     this.#marked.delete(label);
   }
 

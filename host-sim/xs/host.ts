@@ -17,11 +17,12 @@ export interface HostOptions {
   onFigures: (figures: HostFigures) => void;
 }
 
-/** Peaks are since the mark before. */
+/** Peaks are since the mark before; `bytes` is what is left after a collection. */
 export interface HostFigures {
   label: string;
   version: string;
   slotBytes: number;
+  bytes: number;
   bytesPeak: number;
   slotsPeak: number;
   chunksPeak: number;

@@ -17,6 +17,7 @@ export interface Summary {
     esipa: Traffic;
     http: Traffic;
     peakHeap?: number;
+    keptHeap?: number;
     peakStack?: number;
   }[];
   xs?: Record<string, number>;

@@ -50,8 +50,13 @@ export const epsilon: Wanted = {
 export const zeta: Wanted = { iccid: '89001040000000000063', imsi: '001040000000006', name: 'Zeta Wireless' };
 
 /** Orders a profile at the SM-DP+, lets an eIM trigger its download, and waits until both have the result. */
-export async function download(stage: Stage, wanted: Wanted, eim = stage.cast.eim): Promise<void> {
-  const { smdp, profileSize } = stage.cast;
+export async function download(
+  stage: Stage,
+  wanted: Wanted,
+  eim = stage.cast.eim,
+  profileSize = stage.cast.profileSize,
+): Promise<void> {
+  const { smdp } = stage.cast;
   if (!smdp) throw new StepFailed('this story has no SM-DP+');
   const { iccid, imsi, name, ecallIndication } = wanted;
   const { activationCode } = smdp.order({
