@@ -102,6 +102,8 @@ export class DeviceWork {
 
   /** What an operation fails with is its caller's; what it says of the way to the card is ours, too. */
   private async run({ run, resolve, reject }: Queued): Promise<void> {
+    // From here on an empty stack (docs/design.md §4).
+    await undefined;
     try {
       resolve(await run());
     } catch (error) {
