@@ -653,13 +653,22 @@ void machine_collect(void* machine)
 
 /*
  * The engine notes its stack's peak only where functions end, without what natives and exceptions put on top. So the
- * unused part is painted, and the peak is where the paint ends.
+ * unused part is painted, and the peak is where the paint ends. At the very end the engine may have converted a number:
+ * it borrows the unused part of the stack for that (xsdtoa.c), and it needs none of it.
  */
-enum { PAINT = 0xA5 };
+enum { PAINT = 0xA5, GAP = 8 * sizeof(txSlot) };
 
 static int stackPeak(txMachine* the)
 {
-	txByte* unused = (txByte*)the->stackBottom;
+	txByte* bottom = (txByte*)the->stackBottom;
+	txByte* unused = bottom;
+	txByte* p = bottom;
+	int painted = 0;
+	if (*(txU1*)bottom != PAINT)
+		for (; p < (txByte*)the->stack && painted < GAP; p++)
+			painted = *(txU1*)p == PAINT ? painted + 1 : 0;
+	if (painted == GAP)
+		unused = p;
 	while (unused < (txByte*)the->stack && *(txU1*)unused == PAINT)
 		unused++;
 	return (int)(the->stackTop - (txSlot*)the->stackBottom) - (int)((unused - (txByte*)the->stackBottom) / sizeof(txSlot));
