@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { describeOnXs } from '../xs/available.js';
-import { type Measured, measure } from './measure.js';
+import { type Measured, measure, measureAlive } from './measure.js';
 import { flashLines, partsLines } from './parts.js';
-import { plot } from './plot.js';
-import { BUDGET, markdown } from './report.js';
+import { downloadPlot, plot } from './plot.js';
+import { BUDGET, markdown, spread } from './report.js';
 import { scenarios } from './scenarios.js';
 
 /** Few of them, so that the long scenario is a short one. */
@@ -26,7 +26,8 @@ async function run(name: string, bringUp = false): Promise<Measured> {
   expect(line.exchangesUncapped).toBeGreaterThanOrEqual(line.apdus);
   // A 64-bit host's slots are twice the size.
   if (line.slotBytes === 16) {
-    expect(line.peakHeapBytes).toBeLessThanOrEqual(BUDGET.peakHeapBytes);
+    const peak = scenario.profileBytes ? BUDGET.downloadHeapBytes : BUDGET.peakHeapBytes;
+    expect(line.peakHeapBytes).toBeLessThanOrEqual(peak);
     expect(line.idleHeapBytes).toBeLessThanOrEqual(BUDGET.idleHeapBytes);
   }
   expect(line.peakStackSlots).toBeLessThanOrEqual(BUDGET.peakStackSlots);
@@ -82,6 +83,31 @@ await describeOnXs('the bench', () => {
     expect(line.apdus).toBeGreaterThan(0);
     expect(line.networkUp).toBeGreaterThan(0);
   }, 120_000);
+
+  it('downloads profiles of any size in the same memory, with no character too many for the package', async () => {
+    const { line: small, start } = await run('download-direct-12k');
+    const { line: indirect } = await run('download-indirect-12k');
+    for (const line of [small, indirect]) {
+      expect(line.uartLoadLeast).toBeGreaterThan(2 * 12_000);
+      expect(line.uartLoad / line.uartLoadLeast).toBeLessThanOrEqual(BUDGET.load);
+      // All of the package went over the network, and nothing of it came twice.
+      expect(line.networkDown).toBeGreaterThan(12_000);
+      expect(line.networkDown).toBeLessThan(2 * 12_000);
+    }
+    const large = ALL.find(({ name }) => name === 'download-direct-100k')!;
+    const { line } = await measureAlive(large, false);
+    expect(line.uartLoadLeast).toBeGreaterThan(2 * 100_000);
+    expect(line.uartLoad / line.uartLoadLeast).toBeLessThanOrEqual(BUDGET.load);
+    expect((line.uartUp + line.uartDown) / line.uartLoadLeastUncapped).toBeLessThan(BUDGET.download);
+    expect(line.uartLost).toBe(0);
+    expect(spread([small, line])).toBeLessThanOrEqual(BUDGET.downloadSpreadBytes);
+    expect(line.idleHeapBytes).toBe(small.idleHeapBytes);
+
+    const lines = [small, indirect, line];
+    const page = markdown({ version: start.idle.version, memory: lines, parts: [], flash: [] }, ALL);
+    expect(page).toContain('## Downloads');
+    expect(downloadPlot(lines)).toMatch(/^<svg[\s\S]*<\/svg>\n$/);
+  }, 180_000);
 
   it('executes five packages in one poll', async () => {
     const { line } = await run('five-packages');

@@ -397,6 +397,40 @@ describe('keeping alive', () => {
     expect(tcp.take().toString('hex')).toBe('c000');
   });
 
+  it('takes no broker for silent whose bytes the application leaves unread, however long', async () => {
+    const { tcp, clock, log, connect, read, state, messages } = setUp({ keepAlive: 10_000 });
+    connect();
+    state.hold = true;
+    const payload = Buffer.alloc(1_000, 7);
+    // Its PINGRESP waits behind the payload, where nobody can see it.
+    tcp.receive(Buffer.concat([publish('t', payload), Buffer.from('d000', 'hex')]));
+    for (let left = payload.length; left > 0; left -= 100) {
+      await clock.advance(30_000);
+      expect(tcp.take().toString('hex')).toMatch(/^(c000)+$/);
+      expect(read(100)).toBe(100);
+    }
+    await clock.advance(0);
+    expect(messages[0].payload.equals(payload)).toBe(true);
+    expect(log).toEqual([]);
+    // Nothing waits any more: from here on silence counts.
+    await clock.advance(20_000);
+    expect(log).toEqual(['error: the broker has fallen silent']);
+  });
+
+  it('takes what is read of a payload for life, though nothing new came', async () => {
+    const { tcp, clock, log, connect, read, state } = setUp({ keepAlive: 10_000 });
+    connect();
+    state.hold = true;
+    tcp.receive(publish('t', Buffer.alloc(200)).subarray(0, -100));
+    const count = tcp.unread;
+    await clock.advance(8_900);
+    expect(read(count)).toBe(count);
+    await clock.advance(4_500);
+    expect(log).toEqual([]);
+    await clock.advance(9_000);
+    expect(log).toEqual(['error: the broker has fallen silent']);
+  });
+
   it('takes no unanswered publishing for life', async () => {
     const { tcp, client, clock, log, connect } = setUp({ keepAlive: 10_000 });
     connect(100_000);
