@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import {
   type ClientRequest,
   type IncomingMessage,
@@ -153,8 +153,10 @@ export class NodeHttpClient implements HttpClient {
     stream.setNoDelay(true);
     stream.once('secureConnect', () => {
       const refusal = 'pin' in trust ? refusalOf(stream, trust.pin) : undefined;
-      if (refusal) stream.destroy(new XsIpaError('untrusted', `the server ${name} ${refusal}`));
-      else done(null, stream);
+      if (refusal) {
+        const message = `the server ${name} ${refusal}; expected ${expectation(trust, name)}`;
+        stream.destroy(new XsIpaError('untrusted', message));
+      } else done(null, stream);
     });
     return stream;
   }
@@ -213,11 +215,23 @@ export class NodeHttpClient implements HttpClient {
     const error =
       reason instanceof XsIpaError
         ? reason
-        : new XsIpaError('lost', `the connection to the server ${host} failed${detailOf(reason)}`, {
+        : (this.#untrusted(reason) ??
+          new XsIpaError('lost', `the connection to the server ${host} failed${detailOf(reason)}`, {
             cause: reason,
-          });
+          }));
     for (const exchange of waiting) if (!this.#silent) exchange.options.onDone?.(error);
     if (!this.#silent) onError?.(error);
+  }
+
+  /** The error of a server that is not the one that is expected, or speaks no TLS. */
+  #untrusted(reason: unknown): XsIpaError | undefined {
+    const { host, secure, serverName } = this.#options;
+    const code = String((reason as { code?: unknown } | undefined)?.code ?? '');
+    if (!secure || !isRefusal(code)) return undefined;
+    const trust = (this.#options.trust ?? { roots: 'system' }) as HttpTrust;
+    const name = String(serverName ?? host);
+    const message = `the server ${name} is not the one that is expected${detailOf(reason)}; expected ${expectation(trust, name)}`;
+    return new XsIpaError('untrusted', message, { cause: reason });
   }
 
   #shut(): void {
@@ -340,6 +354,26 @@ class NodeExchange implements HttpRequest {
     this.options.onDone?.();
     this.#done();
   }
+}
+
+/** Codes of OpenSSL's verification and of a conversation that is no TLS, as Node gives them. */
+function isRefusal(code: string): boolean {
+  return (
+    /^(CERT_|CRL_|ERR_TLS_CERT|ERR_SSL_|EPROTO)/.test(code) ||
+    /(SELF_SIGNED_CERT|ISSUER_CERT|LEAF_SIGNATURE|INVALID_CA|PATH_LENGTH|HOSTNAME_MISMATCH)/.test(code)
+  );
+}
+
+/** For a log: what a server has to show. */
+function expectation(trust: HttpTrust, name: string): string {
+  if ('pin' in trust) {
+    const hash = createHash('sha256').update(trust.pin).digest('hex');
+    return `TLS with the key whose SubjectPublicKeyInfo has the SHA-256 ${hash}`;
+  }
+  if (trust.roots === 'system')
+    return `TLS with a valid certificate for ${name} of a CA that this computer trusts`;
+  const subjects = trust.roots.map((root) => new X509Certificate(root).subject.replaceAll('\n', ', '));
+  return `TLS with a valid certificate for ${name} of ${subjects.join(' or ')}`;
 }
 
 function refusalOf(stream: TLSSocket, pin: Uint8Array): string | undefined {

@@ -17,8 +17,11 @@ import {
   personality,
   quirksOption,
   seconds,
+  serverRoute,
   speed,
+  type Transport,
   topicPrefixes,
+  transports,
   UsageError,
   whole,
 } from './operands.js';
@@ -48,6 +51,8 @@ interface DeviceOptions extends OutputOptions {
   maxResponse?: number;
   blockSize?: number;
   topics: string[];
+  transport: readonly Transport[];
+  route: string[];
 }
 
 /** A run with --once gives up after so many failures in a row. */
@@ -58,7 +63,7 @@ export function registerDevice(program: Command, output: (options: OutputOptions
     .command('device')
     .summary('one IPA with its modem and eUICC, against a broker')
     .description(
-      'One IoT Profile Assistant: reaches the eUICC through a modem, polls its eIMs over MQTT, carries out what they send.\nRuns until Ctrl-C. With --modem sim (default) modem and eUICC are simulated; the eUICC lives on in --state.',
+      'One IoT Profile Assistant: reaches the eUICC through a modem, polls its eIMs over MQTT or HTTPS, carries out what they send.\nRuns until Ctrl-C. With --modem sim (default) modem and eUICC are simulated; the eUICC lives on in --state.',
     )
     .option('--broker <url>', `mqtt://host:port or mqtts://host:port (default: ${defaultBroker})`)
     .option('--modem <where>', 'sim, tcp://host:port, or a tty such as /dev/ttyUSB2', 'sim')
@@ -82,6 +87,18 @@ export function registerDevice(program: Command, output: (options: OutputOptions
     .option('--once', 'end when there is nothing left to do, with status 0')
     .option('--max-response <bytes>', 'most bytes to ask of the card at once', whole(1, 256))
     .option('--block-size <bytes>', 'bytes of a STORE DATA block', whole(1, 255))
+    .option(
+      '--transport <links>',
+      'links this device has, best first: mqtt, https or https-json, with commas between (default: mqtt)',
+      transports,
+      ['mqtt'],
+    )
+    .option(
+      '--route <name=url>',
+      'where an eIM really is, for example eim.example.com=https://127.0.0.1:8443; several times',
+      collect,
+      [],
+    )
     .option(
       '--topics <[eimId=]prefix>',
       'prefix of the topics, instead of esipa; once per eIM that has one of its own',
@@ -132,12 +149,16 @@ class Device {
     const given = options.eimConfiguration;
     const initialEim = given !== undefined && !fromEim ? configurationBytes(given) : undefined;
     const serial = simulated ? undefined : this.#serial();
-    const broker = this.#broker();
-    await brokerAnswers(
-      broker,
-      this.#output,
-      'start `npx xs-ipa eim serve`, which brings a broker, or name yours with --broker',
-    );
+    const links = options.transport.map((one) => (one === 'mqtt' ? 'mqtt' : 'https'));
+    const routes = Object.fromEntries(options.route.map(serverRoute));
+    const broker = links.includes('mqtt') ? this.#broker() : undefined;
+    if (broker) {
+      await brokerAnswers(
+        broker,
+        this.#output,
+        'start `npx xs-ipa eim serve`, which brings a broker, or name yours with --broker',
+      );
+    }
 
     const folder = new StateFolder(state);
     folder.lock(simulated ? 'card' : 'ipa', simulated ? 'the virtual eUICC' : "the IPA's state");
@@ -158,6 +179,8 @@ class Device {
       trace: this.#trace,
       storage: new FileKeyValue(folder.file('ipa.json')),
       broker,
+      links,
+      https: { binding: options.transport.includes('https-json') ? 'json' : 'asn1', routes },
       prefixes: prefixes.byEim,
       prefix: prefixes.all,
       bearer: world?.bearer,
@@ -174,7 +197,9 @@ class Device {
         if (event.event === 'associated' && event.eimIds.length === 0) void this.#provide(given!);
       });
     }
-    this.#output.line(`IPA on ${options.modem}, broker ${broker.url}, state in ${state}; Ctrl-C ends it`);
+    this.#output.line(
+      `IPA on ${options.modem}, ${broker ? `broker ${broker.url}` : 'HTTPS'}, state in ${state}; Ctrl-C ends it`,
+    );
     const running = this.#ipad.run();
     void interrupted().then(() => this.#ipad.stop());
     await running;

@@ -15,6 +15,7 @@ import {
 import type { EimCredentials } from '../pki/index.js';
 import { Trace } from '../trace/index.js';
 import { type CoapOptions, startCoap, withHint } from './eim-coap.js';
+import { type HttpsServeOptions, startHttps } from './eim-https.js';
 import { defaultState, StateFolder, secureRandom } from './folder.js';
 import {
   collect,
@@ -30,7 +31,7 @@ import {
 import { interrupted, type Output, type OutputOptions } from './output.js';
 import { brokerAnswers, defaultBroker, embeddedInstead } from './reach.js';
 
-interface ServeOptions extends OutputOptions, CoapOptions {
+interface ServeOptions extends OutputOptions, CoapOptions, HttpsServeOptions {
   state: string;
   pki?: string;
   broker?: string;
@@ -73,6 +74,14 @@ export function registerServe(eim: Command, output: (options: OutputOptions) => 
       'port of the control interface; 0 takes a free one',
       port,
       defaultControlPort,
+    )
+    .option('--https <port>', 'also answer ESipa over HTTPS on 127.0.0.1; 0 takes a free port', port)
+    .option('--https-cert <file>', 'PEM of its certificate (default: one of the test CI)')
+    .option('--https-key <file>', "PEM of that certificate's key")
+    .addOption(
+      new Option('--https-trust <what>', 'what its configurations tell devices to trust (A6)')
+        .choices(['key', 'certificate', 'system'])
+        .default('key'),
     )
     .option('--coap <port>', 'also answer CoAP on 127.0.0.1, without security; 0 takes a free port', port)
     .option('--coaps <port>', 'also answer CoAP over DTLS with the keys of --psk; 0 takes a free port', port)
@@ -164,12 +173,16 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
       cause: error,
     });
   });
+  const https = await startHttps(options, eim, { credentials, pki, now: clock.now }, ({ code, message }) =>
+    trace.emit('eim', { event: 'failure', where: 'https', code, detail: message }),
+  );
   const coap = await startCoap(options, eim, ({ code, message }) =>
     trace.emit('eim', { event: 'failure', where: 'coap', code, detail: message }),
   );
   const shown = {
     brokerUrl: url,
     topics,
+    ...https?.shown,
     ...coap?.shown,
     eid: hex(pki.euicc.eid),
   };
@@ -177,6 +190,10 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     eim,
     eimFqdn: credentials.eimFqdn,
     indirectProfileDownload: options.indirect,
+    configuration: {
+      ...https?.configuration,
+      protocols: [...(https ? (['eimRetrieveHttps'] as const) : []), 'eimProprietary'],
+    },
     port: options.controlPort,
     status: () => shown,
   }).catch((error: unknown) => {
@@ -185,6 +202,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   announce(options, output, credentials, { ...shown, controlUrl: control.url });
   await interrupted();
   await control.close();
+  await https?.close();
   await coap?.close();
   await link.close();
   eim.close();
@@ -199,12 +217,13 @@ function announce(
     brokerUrl: string;
     controlUrl: string;
     topics: { toEim: string; toIpa: string };
+    httpsUrl?: string;
     coapUrl?: string;
     coapsUrl?: string;
     eid: string;
   },
 ): void {
-  const { brokerUrl, controlUrl, topics } = shown;
+  const { brokerUrl, httpsUrl, controlUrl, topics } = shown;
   const coap = [shown.coapUrl, shown.coapsUrl].filter((url) => url !== undefined);
   const words = ['npx xs-ipa device'];
   if (pki !== undefined) words.push(`--pki ${pki}`);
@@ -220,9 +239,11 @@ function announce(
     `eIM ${eimId}; Ctrl-C ends it`,
     `  broker     ${brokerUrl}`,
     `  topics     ${topics.toEim} and ${topics.toIpa}`,
+    ...(httpsUrl === undefined ? [] : [`  https      ${httpsUrl}`]),
     ...coap.map((url) => `  coap       ${url}`),
     `  control    ${controlUrl}`,
     `  a device   ${words.join(' ')}`,
+    ...(httpsUrl === undefined ? [] : [`  or         … --transport https --route ${eimFqdn}=${httpsUrl}`]),
     `  an order   npx xs-ipa eim list-profiles --eid ${shown.eid}${eim}`,
   ]);
 }

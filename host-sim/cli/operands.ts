@@ -179,7 +179,7 @@ export function serverRoute(text: string): [name: string, url: string] {
   const [name, ...rest] = text.split('=');
   const url = rest.join('=');
   if (name === '' || !/^https?:\/\//.test(url) || !URL.canParse(url))
-    throw new UsageError(`"${text}" says not where an SM-DP+ is: write NAME=https://HOST:PORT`);
+    throw new UsageError(`"${text}" says not where a server is: write NAME=https://HOST:PORT`);
   return [name.toLowerCase(), url];
 }
 
@@ -201,4 +201,19 @@ export function cardOption(): Option {
   )
     .choices(['iot', 'consumer', 'm2m', 'none'])
     .default('iot');
+}
+
+const transportNames = ['mqtt', 'https', 'https-json'] as const;
+export type Transport = (typeof transportNames)[number];
+
+/** Links of a device, best first. @throws UsageError */
+export function transports(text: string): Transport[] {
+  const found = text.split(',').map((name) => {
+    const known = transportNames.find((one) => one === name.trim());
+    if (!known) throw new UsageError(`"${name}" is no link; there are ${transportNames.join(', ')}`);
+    return known;
+  });
+  if (found.includes('https') && found.includes('https-json'))
+    throw new UsageError('https and https-json are two bindings of one link; name one of them');
+  return found;
 }

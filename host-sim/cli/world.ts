@@ -1,9 +1,8 @@
-import type { KeyValue, SerialConfiguration } from '../../hal/contracts/index.js';
+import { type KeyValue, type SerialConfiguration, XsIpaError } from '../../hal/contracts/index.js';
 import { AtModem } from '../../hal/modem/index.js';
 import { sha256 } from '../../hal/node/digest.js';
 import { type BrokerOptions, mqttConfiguration } from '../../hal/node/mqtt.js';
-import { Protocol, supports } from '../../ipa/es10/index.js';
-import type { LinkTimes } from '../../ipa/esipa/index.js';
+import { chooseLink, type LinkKind, type LinkTimes, protocolsOf } from '../../ipa/esipa/index.js';
 import { MqttLink } from '../../ipa/esipa/mqtt/link.js';
 import { Ipad, type IpadOptions } from '../../ipa/ipad.js';
 import type { IpaSettings } from '../../ipa/procedures/index.js';
@@ -16,6 +15,7 @@ import { Network, SimulatedModem } from '../modem/index.js';
 import type { Pki } from '../pki/index.js';
 import type { Store } from '../store.js';
 import type { Trace } from '../trace/index.js';
+import { type HttpsOptions, httpsLink } from './https-link.js';
 
 /** Operators of the simulated network; PLMNs of test networks (ITU E.212: 001 and 999). */
 export function operators(): Network {
@@ -110,7 +110,11 @@ interface IpaOnNode {
   random: () => number;
   trace: Trace;
   storage: KeyValue;
-  broker: BrokerOptions;
+  /** Needed where `links` has MQTT. */
+  broker?: BrokerOptions;
+  /** What this device has, best first; MQTT alone when absent. */
+  links?: readonly LinkKind[];
+  https?: HttpsOptions;
   /** Topic prefix by eimId; {@link prefix} where none is given. */
   prefixes?: Readonly<Record<string, string>>;
   /** `esipa` when absent. */
@@ -140,8 +144,10 @@ export function createIpad(options: IpaOnNode): Ipad {
     maxResponse: options.maxResponse,
     observe,
   });
-  const mqtt = mqttConfiguration(options.broker);
-  if (bearer) mqtt.openStream = () => bearer.open(streamTarget(mqtt));
+  const { links = ['mqtt'], broker } = options;
+  if (!broker && links.includes('mqtt')) throw new XsIpaError('usage', 'the MQTT link needs a broker');
+  const mqtt = broker && mqttConfiguration(broker);
+  if (mqtt && bearer) mqtt.openStream = () => bearer.open(streamTarget(mqtt));
   return new Ipad({
     modem,
     platform: { timer: clock, time: clock, random, storage: options.storage, sha256 },
@@ -149,9 +155,18 @@ export function createIpad(options: IpaOnNode): Ipad {
     connectSmdp: options.connectSmdp,
     blockSize: options.blockSize,
     observe,
-    settings: { networkThroughModem: bearer !== undefined, ...options.settings },
+    settings: {
+      networkThroughModem: bearer !== undefined,
+      supportedProtocols: protocolsOf(links),
+      ...options.settings,
+    },
     createLink: (eim, eid) => {
-      if (!supports(eim, Protocol.proprietary)) return undefined;
+      const kind = chooseLink(eim, links);
+      if (kind === 'https') {
+        const { https, times } = options;
+        return httpsLink(eim, { https, bearer, timer: clock, random, times, observe });
+      }
+      if (kind !== 'mqtt' || !mqtt) return undefined;
       const own = options.prefixes?.[eim.eimId];
       const prefix = own ?? options.prefix ?? 'esipa';
       return new MqttLink({

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { hex } from '../asn1/index.js';
+import type { ConfigurationOptions } from './configuration.js';
 import type { Eim, QueueOptions } from './eim.js';
 import { EimError } from './error.js';
 import type { Order } from './orders.js';
@@ -31,6 +32,8 @@ export interface ControlOptions {
   eimFqdn: string;
   /** In the configurations that are asked for. */
   indirectProfileDownload?: boolean;
+  /** Of the configurations too: how the eIM can be reached, and whom to trust there. */
+  configuration?: Pick<ConfigurationOptions, 'protocols' | 'trustedTls'>;
   /** 0: any free port. */
   port?: number;
   /** Added to GET /status. */
@@ -105,7 +108,7 @@ class HttpError extends EimError {
 }
 
 async function respond(
-  { eim, eimFqdn, status, indirectProfileDownload }: ControlOptions,
+  { eim, eimFqdn, status, indirectProfileDownload, configuration }: ControlOptions,
   incoming: IncomingMessage,
 ): Promise<unknown> {
   const host = (incoming.headers.host ?? '').replace(/:\d+$/, '');
@@ -138,6 +141,7 @@ async function respond(
         token: query.get('token') === '1',
         key: query.get('key') === 'certificate' ? 'certificate' : 'publicKey',
         indirectProfileDownload,
+        ...configuration,
       });
       return { eimConfiguration: hex(der) };
     }

@@ -14,6 +14,7 @@ export { loadPki, pem, savePki } from './files.js';
 export { pkcs8, pointOfSpki, sec1, spkiOfPoint } from './keys.js';
 export { makeEim, makePki, type PkiOptions } from './make.js';
 export {
+  makeEimTls,
   makeServerCertificate,
   makeSmdp,
   makeSmds,

@@ -17,7 +17,7 @@ import {
 
 // How certificates of the test hierarchies are made; which ones there are is told by make.ts and servers.ts.
 
-const day = 86_400_000;
+export const day = 86_400_000;
 export const year = 365 * day;
 
 export interface Key {

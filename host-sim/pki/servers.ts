@@ -4,6 +4,7 @@ import * as asn1 from '@peculiar/asn1-x509';
 import { keyIdOf, oids, parseCertificate, subjectKeyId } from './certificate.js';
 import {
   authorityKeyIdentifier,
+  day,
   dayBefore,
   issue,
   type Key,
@@ -95,6 +96,32 @@ export function makeSmdp(ci: CiCredentials, names: ServerNames, now: number): Sm
   };
 }
 
+/** The TLS certificate of an eIM; its key follows from the CI's key and the name, so that a pin of it stays good. */
+export function makeEimTls(ci: CiCredentials, eimFqdn: string, now: number, until?: number): Credential {
+  const key = makeKey(stream(ci, { address: eimFqdn, oid: '' }, 'eimTls'));
+  const issuer: Key = { privateKey: ci.privateKey, point: publicPoint(ci.privateKey) };
+  const from = dayBefore(until === undefined ? now : Math.min(now, until - day));
+  const certificate = issue(issuer, subjectOf(ci), {
+    serial: serialNumber(stream(ci, { address: eimFqdn, oid: String(from) }, 'eimTls')),
+    subject: name([oids.organization, 'xs-ipa'], [oids.commonName, eimFqdn.slice(0, 64)]),
+    key,
+    from,
+    to: until ?? from + 3 * year,
+    extensions: [
+      authorityKeyIdentifier(issuer),
+      subjectKeyIdentifier(key),
+      usage(KeyUsageFlags.digitalSignature),
+      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth], false),
+      new SubjectAlternativeNameExtension([
+        { type: 'dns', value: eimFqdn },
+        { type: 'dns', value: 'localhost' },
+        { type: 'ip', value: '127.0.0.1' },
+      ]),
+    ],
+  });
+  return { privateKey: key.privateKey, certificate };
+}
+
 /** All certificates of an SM-DS. */
 export function makeSmds(ci: CiCredentials, names: ServerNames, now: number): SmdsCredentials {
   return server(ci, names, now, 'dsAuth', 'dsTls');
@@ -114,7 +141,7 @@ function server(
 }
 
 /** Numbers that nobody knows without the CI's key, and that take none from the source the hierarchy is made with. */
-function stream(ci: CiCredentials, { address, oid }: ServerNames, role: ServerRole): () => number {
+function stream(ci: CiCredentials, { address, oid }: ServerNames, role: ServerRole | 'eimTls'): () => number {
   let count = 0;
   return () => {
     const hash = createHash('sha256').update(ci.privateKey).update(`${role} ${oid} ${address} ${count++}`);

@@ -1,3 +1,4 @@
+import { XsIpaError } from '../../hal/contracts/index.js';
 import { IpaError } from '../error.js';
 import type { EimConfiguration } from '../es10/index.js';
 import type { EsipaLink, Incoming } from '../esipa/index.js';
@@ -62,7 +63,14 @@ export function refreshSessions(
   for (const configuration of eims) {
     const known = former.find((session) => session.configuration.eimId === configuration.eimId);
     const isSameWay = known?.configuration.way === configuration.way;
-    const link = isSameWay ? known?.link : createLink(configuration);
+    let failure: XsIpaError | undefined;
+    let link = isSameWay ? known?.link : undefined;
+    try {
+      link ??= createLink(configuration);
+    } catch (error) {
+      if (!(error instanceof XsIpaError)) throw error;
+      failure = error;
+    }
     // It may be a whole certificate.
     configuration.trustedTls = undefined;
     if (known && link) {
@@ -78,7 +86,7 @@ export function refreshSessions(
     }
     const reason = 'this device has no link for the protocols of its configuration';
     const error = new IpaError('noEim', `${configuration.eimId} cannot be served: ${reason}`);
-    context.fail('association', error);
+    context.fail('association', failure ?? error);
   }
   for (const session of former) if (!context.sessions.includes(session)) session.link.close();
 }

@@ -1,0 +1,47 @@
+import { XsIpaError } from '../../hal/contracts/index.js';
+import { type HttpTrust, httpConfiguration, trustOf } from '../../hal/node/http.js';
+import type { EimConfiguration } from '../../ipa/es10/index.js';
+import { Asn1Binding, HttpsLink, type HttpsLinkOptions } from '../../ipa/esipa/https/index.js';
+import { JsonBinding } from '../../ipa/esipa/https/json.js';
+import { addressOf } from '../../ipa/esipa/index.js';
+import type { Bearer } from '../modem/bearer.js';
+
+export interface HttpsOptions {
+  /** Function binding; `asn1` when absent. */
+  binding?: 'asn1' | 'json';
+  /** Where the eIM of a name really is, by eimFqdn: `https://host:port`. The name is still the one of SNI and certificate. */
+  routes?: Readonly<Record<string, string>>;
+}
+
+interface HttpsWorld extends Omit<HttpsLinkOptions, 'eimId' | 'http' | 'binding'> {
+  https?: HttpsOptions;
+  bearer?: Bearer;
+}
+
+/** The HTTPS link to an eIM: its eimFqdn says where, its trustedPublicKeyDataTls whom to trust (esipa.md §7). */
+export function httpsLink(eim: EimConfiguration, { https = {}, bearer, ...rest }: HttpsWorld): HttpsLink {
+  const { host: name, port = 443 } = addressOf(eim.eimFqdn ?? '');
+  const route = https.routes?.[name.toLowerCase()];
+  const http = httpConfiguration({
+    url: route ?? `https://${name}:${port}`,
+    trust: trusted(eim),
+    ...(route !== undefined && { serverName: name }),
+  });
+  const { host } = http;
+  if (bearer) http.openStream = () => bearer.open({ host, port: http.port });
+  const binding = https.binding === 'json' ? new JsonBinding() : new Asn1Binding();
+  return new HttpsLink({ eimId: eim.eimId, http, binding, ...rest });
+}
+
+function trusted({ eimId, trustedTls }: EimConfiguration): HttpTrust {
+  if (!trustedTls) return { roots: 'system' };
+  try {
+    return trustOf(trustedTls.kind, trustedTls.der);
+  } catch (cause) {
+    throw new XsIpaError(
+      'badTrust',
+      `trustedPublicKeyDataTls of ${eimId} holds no certificate that can be read; update its configuration`,
+      { cause },
+    );
+  }
+}
