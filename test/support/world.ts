@@ -4,6 +4,7 @@ import { MemoryKeyValue } from '../../hal/node/storage.js';
 import { factoryProfiles, operators } from '../../host-sim/cli/world.js';
 import { VirtualClock } from '../../host-sim/clock.js';
 import {
+  CoapBinding,
   Eim,
   type EimOptions,
   handleHttp,
@@ -23,12 +24,14 @@ import { Smds } from '../../host-sim/smds/index.js';
 import { MemoryStore } from '../../host-sim/store.js';
 import { Trace } from '../../host-sim/trace/index.js';
 import type { EimConfiguration } from '../../ipa/es10/index.js';
+import { CoapLink } from '../../ipa/esipa/coap/index.js';
 import { Asn1Binding, HttpsLink } from '../../ipa/esipa/https/index.js';
 import { JsonBinding } from '../../ipa/esipa/https/json.js';
 import { chooseLink, type LinkKind, type LinkTimes, protocolsOf } from '../../ipa/esipa/index.js';
 import { MqttLink } from '../../ipa/esipa/mqtt/link.js';
 import { Ipad } from '../../ipa/ipad.js';
 import { type IpaSettings, SmdpServer } from '../../ipa/procedures/index.js';
+import { LossyNetwork, type Weather } from '../ipa/esipa/coap/network.js';
 import { Life } from './life.js';
 import { type BrokerSettings, MemoryBroker } from './memory-broker.js';
 import { MemoryHttp, type MemoryRequest, type MemoryResponse } from './memory-http.js';
@@ -119,7 +122,9 @@ export interface WorldOptions {
   /** The device reaches the SM-DP+ itself. */
   direct?: boolean;
   /** How the eIMs are reached; MQTT when absent. */
-  transport?: 'mqtt' | 'https' | 'https-json';
+  transport?: 'mqtt' | 'coap' | 'https' | 'https-json';
+  /** What happens to the datagrams of CoAP, which leads to the first eIM. */
+  weather?: Weather;
   /** Keep no events: for very long runs. */
   forgetful?: boolean;
 }
@@ -139,6 +144,7 @@ export class EimHost {
   readonly #world: World;
   readonly #index: number;
   readonly #speakers = new Map<number, string>();
+  #coap: CoapBinding | undefined;
   #resume: () => void = () => {};
 
   constructor(world: World, index: number, stored: Uint8Array | undefined) {
@@ -185,11 +191,26 @@ export class EimHost {
     this.up = true;
     const { transport = 'mqtt' } = this.#world.options;
     if (transport === 'mqtt') this.eim.onInjection = (_eid, message) => this.publish(message);
+    if (transport === 'coap' && this.#index === 0) this.#startCoap();
     this.#resume();
+  }
+
+  #startCoap(): void {
+    const { clock, random, udp } = this.#world;
+    const binding = new CoapBinding({
+      eim: this.eim,
+      clock,
+      random,
+      send: (datagram) => udp.deliver(datagram),
+    });
+    this.#coap = binding;
+    udp.server = (datagram) => binding.take(datagram, { address: '10.0.0.7', port: 40_000 });
   }
 
   stop(): void {
     this.up = false;
+    this.#coap?.close();
+    if (this.#index === 0) this.#world.udp.server = undefined;
     this.eim.close();
   }
 
@@ -212,8 +233,9 @@ export class EimHost {
 
   configuration(token = true): Uint8Array {
     const { options, pki } = this.#world;
-    const isHttps = (options.transport ?? 'mqtt') !== 'mqtt';
-    const protocols = isHttps ? (['eimRetrieveHttps'] as const) : undefined;
+    const { transport = 'mqtt' } = options;
+    const https = transport === 'mqtt' ? undefined : (['eimRetrieveHttps'] as const);
+    const protocols = transport === 'coap' ? (['eimRetrieveCoaps', 'eimInjectCoaps'] as const) : https;
     return this.eim.eimConfiguration({ eid: EID, token, euiccCiPKId: pki.euicc.ciKeyId, protocols });
   }
 
@@ -232,6 +254,8 @@ export class World {
   readonly events: TraceEvent[] = [];
   readonly broker: MemoryBroker;
   readonly network: Network;
+  /** Between the device and the first eIM, where they speak CoAP. */
+  readonly udp: LossyNetwork;
   readonly cardStore = new WatchedStore();
   readonly storage = new MemoryKeyValue();
   readonly eims: EimHost[];
@@ -272,6 +296,8 @@ export class World {
     this.broker.reachable = () =>
       this.options.settings?.networkThroughModem === false || this.modem.registered;
     this.http.reachable = this.broker.reachable;
+    this.udp = new LossyNetwork(this.clock, options.weather, options.seed);
+    this.udp.reachable = this.broker.reachable;
     this.smdp = new Smdp({
       credentials: pki.smdps[0],
       ciCertificates: pki.ciCertificates,
@@ -390,6 +416,7 @@ export class World {
         const kind = chooseLink(eim, this.links);
         if (!host || !kind) return undefined;
         if (kind === 'https') return this.#httpsLink(eim, life);
+        if (kind === 'coaps') return this.#coapLink(eim, life);
         return new MqttLink({
           eimId: eim.eimId,
           eid,
@@ -414,7 +441,22 @@ export class World {
 
   get links(): LinkKind[] {
     const { transport = 'mqtt' } = this.options;
-    return [transport === 'mqtt' ? 'mqtt' : 'https'];
+    return [transport === 'mqtt' ? 'mqtt' : transport === 'coap' ? 'coaps' : 'https'];
+  }
+
+  #coapLink({ eimId }: EimConfiguration, life: Life): CoapLink {
+    const observe = this.trace.observer('ipa');
+    return new CoapLink({
+      eimId,
+      udp: { io: this.udp.io },
+      host: '10.0.0.1',
+      timer: life.timer,
+      random: this.random,
+      messageLimit: this.options.messageLimit,
+      observe: (event) => {
+        if (life.alive) observe(event);
+      },
+    });
   }
 
   #httpsLink({ eimId, eimFqdn = '' }: EimConfiguration, life: Life): HttpsLink {

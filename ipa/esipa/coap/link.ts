@@ -358,7 +358,10 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
       // To a result that was posted the eIM says at once what it has to say.
       this.keepInjection(this.#answer.detach());
       this.end()?.resolve(message);
-    } else if (!job.accept) {
+    } else if (
+      !job.accept ||
+      (message.length === 0 && firstTag(job.request) === EsipaTag.handleNotification)
+    ) {
       // The response says that the message arrived; a body has nothing more to say.
       this.end()?.resolve(message);
     } else if (tag === firstTag(job.request) && job.accept(message)) {

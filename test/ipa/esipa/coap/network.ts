@@ -20,6 +20,8 @@ export class LossyNetwork {
   server: ((datagram: Buffer) => void) | undefined;
   fail: ((reason: unknown) => void) | undefined;
   closed = 0;
+  /** While it is not, everything is lost. */
+  reachable: () => boolean = () => true;
   readonly #clock: VirtualClock;
   #seed: number;
   #inbox: Datagram[] = [];
@@ -74,7 +76,7 @@ export class LossyNetwork {
   #carry(bytes: Uint8Array, arrive: () => void): void {
     const { loss = 0, duplicates = 0, delay = [1, 1] } = this.weather;
     this.sent.bytes += bytes.length + 28;
-    const copies = this.random() < loss ? 0 : this.random() < duplicates ? 2 : 1;
+    const copies = this.random() < loss || !this.reachable() ? 0 : this.random() < duplicates ? 2 : 1;
     for (let i = 0; i < copies; i++)
       this.#clock.set(arrive, delay[0] + this.random() * (delay[1] - delay[0]));
   }
