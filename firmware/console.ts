@@ -1,4 +1,5 @@
 import { type SerialConfiguration, type SerialPort, XsIpaError } from '../hal/contracts/index.js';
+import { CARD_HELP } from './card-commands.js';
 import { type Provisioning, SETTINGS } from './provisioning.js';
 
 export interface ConsoleOptions {
@@ -6,6 +7,8 @@ export interface ConsoleOptions {
   provisioning: Provisioning;
   /** `poll`: polls now. */
   onPoll?: () => void;
+  /** A command of card-commands.ts; undefined when it is none. */
+  onCard?: (command: string, name: string, value: string) => Promise<string[]> | undefined;
   /** `restart`: settings are read when the device starts. */
   onRestart?: () => void;
 }
@@ -94,12 +97,26 @@ export class SettingsConsole {
       this.say(provisioning.describe(name));
     } else if (command === 'poll') onPoll?.();
     else if (command === 'restart') onRestart?.();
-    else {
+    else if (!this.#card(command, name, value)) {
       this.say(
         'show [name] | set name value | unset name | poll | restart; settings count from the next start on',
       );
+      for (const help of CARD_HELP) this.say(help);
       for (const setting of SETTINGS) this.say(`  ${setting.name}: ${setting.help}`);
     }
+  }
+
+  /** The answer follows when the card has given it. @returns whether it is such a command */
+  #card(command: string, name: string, value: string): boolean {
+    const work = this.#options.onCard?.(command, name, value);
+    if (!work) return false;
+    work.then(
+      (lines) => {
+        for (const line of lines) this.say(line);
+      },
+      (error) => this.say(`error: ${error instanceof Error ? error.message : String(error)}`),
+    );
+    return true;
   }
 
   #flush(): void {

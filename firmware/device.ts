@@ -3,6 +3,7 @@ import {
   type KeyValue,
   type MqttConfiguration,
   type Observer,
+  type Platform,
   type SerialConfiguration,
   type Time,
   type Timer,
@@ -12,7 +13,7 @@ import { AtModem } from '../hal/modem/index.js';
 import { Protocol, supports } from '../ipa/es10/index.js';
 import { MqttLink } from '../ipa/esipa/mqtt/link.js';
 import type { IpaEvent } from '../ipa/events.js';
-import { Ipad } from '../ipa/ipad.js';
+import { Ipad, type IpadOptions } from '../ipa/ipad.js';
 import type { Provisioning } from './provisioning.js';
 
 export interface DeviceOptions {
@@ -24,6 +25,9 @@ export interface DeviceOptions {
   timer: Timer;
   time: Time;
   random: () => number;
+  /** The way to an SM-DP+; without it downloads go through the eIM. */
+  connectSmdp?: IpadOptions['connectSmdp'];
+  sha256?: Platform['sha256'];
   observe?: Observer<IpaEvent | HalEvent>;
 }
 
@@ -57,11 +61,17 @@ export function createDevice(options: DeviceOptions): Ipad {
   const prefix = provisioning.text('eimPrefix');
   return new Ipad({
     modem,
-    platform: { timer, time, random, storage },
+    platform: { timer, time, random, storage, sha256: options.sha256 },
+    connectSmdp: options.connectSmdp,
     initialEim: provisioning.bytes('eim'),
     blockSize: provisioning.number('blockSize'),
     // The broker is reached over Wi-Fi or a wire: the SDK has no data connection over a modem.
-    settings: { pollInterval: provisioning.number('poll') * 1_000, networkThroughModem: false },
+    settings: {
+      pollInterval: provisioning.number('poll') * 1_000,
+      networkThroughModem: false,
+      applyConnectivityParameters: provisioning.flag('profileApn'),
+      confirmationCode: provisioning.text('confirm'),
+    },
     observe,
     createLink: (eim, eid) => {
       if (!supports(eim, Protocol.proprietary)) return undefined;

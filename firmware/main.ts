@@ -2,11 +2,14 @@ import { deepSleep, feed, restart, watchdog } from 'board-native';
 import config from 'mc/config';
 import {
   type HalEvent,
+  type HttpClientConstructor,
   type SerialConfiguration,
   type TcpConfiguration,
   XsIpaError,
 } from '../hal/contracts/index.js';
+import { sha256 } from '../hal/xs/moddable/digest.js';
 import { XsResolver } from '../hal/xs/moddable/dns.js';
+import { HttpClass } from '../hal/xs/moddable/http.js';
 import { MqttClass } from '../hal/xs/moddable/mqtt.js';
 import { random } from '../hal/xs/moddable/random.js';
 import { XsSerial } from '../hal/xs/moddable/serial.js';
@@ -16,7 +19,10 @@ import { XsTime } from '../hal/xs/moddable/time.js';
 import { XsTimer } from '../hal/xs/moddable/timer.js';
 import { tlsSocket } from '../hal/xs/moddable/tls.js';
 import type { IpaEvent } from '../ipa/events.js';
+import type { IpadOptions } from '../ipa/ipad.js';
+import { SmdpServer } from '../ipa/procedures/index.js';
 import { BoardPower } from './board.js';
+import { type Perform, runCardCommand } from './card-commands.js';
 import { SettingsConsole } from './console.js';
 import { createDevice } from './device.js';
 import { Lifecycle } from './lifecycle.js';
@@ -42,9 +48,16 @@ function start(): void {
   const storage = new XsKeyValue('xs-ipa');
   const provisioning = new Provisioning(storage, built);
   let poll = () => {};
+  let perform: Perform | undefined;
   if (built.console) {
     const serial: SerialConfiguration = { io: XsSerial, ...built.console };
-    new SettingsConsole({ serial, provisioning, onPoll: () => poll(), onRestart: restart });
+    new SettingsConsole({
+      serial,
+      provisioning,
+      onPoll: () => poll(),
+      onRestart: restart,
+      onCard: (command, name, value) => perform && runCardCommand(perform, command, name, value),
+    });
   }
 
   const run = async () => {
@@ -69,12 +82,15 @@ function start(): void {
       timer,
       time: new XsTime(),
       random,
+      sha256,
+      connectSmdp: provisioning.flag('smdp') ? connectSmdp(timer) : undefined,
       observe: (event) => {
         report(event);
         if (event.event === 'state') lifecycle.observe(event);
       },
     });
     poll = () => ipad.poll();
+    perform = (operation) => ipad.perform(operation);
     lifecycle.start();
     const running = ipad.run();
     await running;
@@ -87,6 +103,22 @@ function start(): void {
       if (!(error instanceof XsIpaError && error.code === 'usage')) restart();
     });
   });
+}
+
+/** HTTPS to an SM-DP+ or SM-DS, whose certificate is to be for its name. */
+function connectSmdp(timer: XsTimer): IpadOptions['connectSmdp'] {
+  return (address, isSmds) => {
+    const colon = address.indexOf(':');
+    const socket = tlsSocket({ serverName: colon < 0 ? address : address.slice(0, colon) });
+    const http = {
+      io: HttpClass as unknown as HttpClientConstructor,
+      port: 443,
+      timer,
+      dns: { io: XsResolver },
+      socket,
+    };
+    return new SmdpServer(address, http, isSmds);
+  };
 }
 
 function serialOf(provisioning: Provisioning): SerialConfiguration {

@@ -38,6 +38,14 @@ export const SETTINGS: readonly Setting[] = [
   { name: 'baud', kind: 'number', fallback: '115200', help: 'its rate' },
   { name: 'device', kind: 'text', fallback: '', help: 'path of the tty, on Linux only' },
   { name: 'poll', kind: 'number', fallback: '3600', help: 'seconds between polls' },
+  {
+    name: 'smdp',
+    kind: 'flag',
+    fallback: '0',
+    help: '1 = reach SM-DP+ by HTTPS, where the firmware has TLS',
+  },
+  { name: 'confirm', kind: 'secret', fallback: '', help: 'confirmation code for downloads that need one' },
+  { name: 'profileApn', kind: 'flag', fallback: '0', help: "1 = the modem's APN is the enabled profile's" },
   { name: 'sleep', kind: 'flag', fallback: '0', help: '1 = deep sleep between polls' },
   {
     name: 'watchdog',

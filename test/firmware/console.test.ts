@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CARD_HELP } from '../../firmware/card-commands.js';
 import { SettingsConsole } from '../../firmware/console.js';
 import { Provisioning, SETTINGS } from '../../firmware/provisioning.js';
 import type { SerialOptions, SerialPort } from '../../hal/contracts/index.js';
@@ -81,7 +82,7 @@ describe('SettingsConsole', () => {
     expect(type('set nothing 1\r')).toEqual(['error: no setting is called "nothing"']);
     expect(type(`set host ${'x'.repeat(2_000)}\r`)).toEqual(['error: a line has at most 1200 characters']);
     expect(provisioning.text('host')).toBe('built.example');
-    expect(type('help\r').length).toBe(SETTINGS.length + 1);
+    expect(type('help\r').length).toBe(SETTINGS.length + 1 + CARD_HELP.length);
     expect(type('\x00\xff\x1b\r\n\r\n')).toEqual([]);
   });
 

@@ -27,3 +27,11 @@ declare module 'embedded:network/interface/wifi' {
     readonly address: string | undefined;
   }
 }
+
+declare module 'crypt' {
+  export class Digest {
+    constructor(type: 'SHA256');
+    write(data: ArrayBuffer | Uint8Array): void;
+    close(): ArrayBuffer;
+  }
+}
