@@ -1,5 +1,7 @@
+import type { UdpConfiguration } from '../../hal/contracts/index.js';
 import { AtModem } from '../../hal/modem/index.js';
 import { sha256 } from '../../hal/node/digest.js';
+import { DtlsServer, type DtlsServerSession, dtlsUdp } from '../../hal/node/dtls/index.js';
 import { MemoryKeyValue } from '../../hal/node/storage.js';
 import { factoryProfiles, operators } from '../../host-sim/cli/world.js';
 import { VirtualClock } from '../../host-sim/clock.js';
@@ -125,6 +127,8 @@ export interface WorldOptions {
   transport?: 'mqtt' | 'coap' | 'https' | 'https-json';
   /** What happens to the datagrams of CoAP, which leads to the first eIM. */
   weather?: Weather;
+  /** CoAP over DTLS, with a pre-shared key. */
+  dtls?: boolean;
   /** Keep no events: for very long runs. */
   forgetful?: boolean;
 }
@@ -196,15 +200,30 @@ export class EimHost {
   }
 
   #startCoap(): void {
-    const { clock, random, udp } = this.#world;
+    const { clock, random, udp, options, psk, randomBytes } = this.#world;
+    const from = { address: '10.0.0.7', port: 40_000 };
+    const sessions: DtlsServerSession[] = [];
     const binding = new CoapBinding({
       eim: this.eim,
       clock,
       random,
+      send: (datagram, to) => {
+        if (options.dtls) door.write(sessions[to.port], datagram);
+        else udp.deliver(datagram);
+      },
+    });
+    const door = new DtlsServer({
+      psk: (identity) => (identity === psk.identity ? psk.key : undefined),
+      randomBytes,
       send: (datagram) => udp.deliver(datagram),
+      onOpen: (session) => sessions.push(session),
+      onData: (session, data) => binding.take(data, { address: 'session', port: sessions.indexOf(session) }),
     });
     this.#coap = binding;
-    udp.server = (datagram) => binding.take(datagram, { address: '10.0.0.7', port: 40_000 });
+    udp.server = (datagram) => {
+      if (options.dtls) door.take(datagram, from);
+      else binding.take(datagram, from);
+    };
   }
 
   stop(): void {
@@ -256,6 +275,10 @@ export class World {
   readonly network: Network;
   /** Between the device and the first eIM, where they speak CoAP. */
   readonly udp: LossyNetwork;
+  readonly psk = { identity: EID, key: Buffer.alloc(16, 7) };
+  readonly randomBytes = (count: number) =>
+    Buffer.from(Array.from({ length: count }, () => Math.floor(this.random() * 256)));
+  #secured: UdpConfiguration | undefined;
   readonly cardStore = new WatchedStore();
   readonly storage = new MemoryKeyValue();
   readonly eims: EimHost[];
@@ -444,11 +467,18 @@ export class World {
     return [transport === 'mqtt' ? 'mqtt' : transport === 'coap' ? 'coaps' : 'https'];
   }
 
+  /** Its sessions outlive the IPA. */
+  #dtls(): UdpConfiguration {
+    const { clock: timer, psk, randomBytes } = this;
+    this.#secured ??= dtlsUdp({ udp: { io: this.udp.io }, psk, timer, randomBytes });
+    return this.#secured;
+  }
+
   #coapLink({ eimId }: EimConfiguration, life: Life): CoapLink {
     const observe = this.trace.observer('ipa');
     return new CoapLink({
       eimId,
-      udp: { io: this.udp.io },
+      udp: this.options.dtls ? this.#dtls() : { io: this.udp.io },
       host: '10.0.0.1',
       timer: life.timer,
       random: this.random,

@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { BETA, GAMMA, World } from '../../../support/world.js';
+
+/** Bytes and datagrams of what `run` does, both ways, IP and UDP headers included. */
+async function measure(world: World, run: () => Promise<unknown>) {
+  const before = { ...world.udp.sent };
+  await run();
+  const { up, down, bytes } = world.udp.sent;
+  return { datagrams: up + down - before.up - before.down, bytes: bytes - before.bytes };
+}
+
+/** Five packages in one poll. */
+function fivePackages(world: World): Promise<unknown> {
+  const outcomes = [
+    { psmo: [{ op: 'listProfileInfo' }] },
+    { psmo: [{ op: 'getRAT' }] },
+    { psmo: [{ op: 'setFallbackAttribute', iccid: GAMMA }] },
+    { psmo: [{ op: 'setDefaultDpAddress', address: 'smdp.example.com' }] },
+    { eco: [{ op: 'listEim' }] },
+  ] as const;
+  const all = outcomes.map((order) => world.eim.order(order));
+  world.ipad.poll();
+  return world.wait(Promise.all(all)).then(() => world.untilState('idle'));
+}
+
+it.each([
+  ['CoAP', false, { poll: 140, packages: 2_900 }],
+  ['CoAP over DTLS with a connection id', true, { poll: 200, packages: 3_600 }],
+] as const)('%s: bytes on the wire', async (name, dtls, most) => {
+  const world = await World.idle({ transport: 'coap', dtls });
+  const poll = await measure(world, () => world.poll());
+  const enable = await measure(world, () => world.order({ psmo: [{ op: 'enable', iccid: BETA }] }));
+  const packages = await measure(world, () => fivePackages(world));
+  const text = [
+    ['empty poll', poll],
+    ['enable and report', enable],
+    ['five packages', packages],
+  ] as const;
+  process.stdout.write(
+    `${name}: ${text.map(([what, { bytes, datagrams }]) => `${what} ${bytes} B in ${datagrams}`).join(', ')}\n`,
+  );
+  expect(poll.datagrams).toBe(2);
+  expect(poll.bytes).toBeLessThanOrEqual(most.poll);
+  expect(packages.bytes).toBeLessThanOrEqual(most.packages);
+  await world.stop();
+});
