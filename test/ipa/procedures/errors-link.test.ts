@@ -122,3 +122,40 @@ describe('the SM-DP+ answers, but not as one', () => {
     },
   );
 });
+
+it('an SM-DP+ that refuses one result does not keep the others back', async () => {
+  const downloads = await FailingDownloads.make({ direct: true });
+  const { world } = downloads;
+  const serve = world.serveSmdp;
+  const failed = {
+    header: {
+      functionExecutionStatus: {
+        status: 'Failed',
+        statusCodeData: { subjectCode: '8.10.1', reasonCode: '3.9' },
+      },
+    },
+  };
+  let down = true;
+  let refused: string | undefined;
+  world.http.serve(SMDP, (request) => {
+    if (!request.path.endsWith('handleNotification')) return serve(request);
+    if (down) return { status: 503 };
+    refused ??= Buffer.from(request.body).toString();
+    if (refused === Buffer.from(request.body).toString())
+      return { status: 200, body: Buffer.from(JSON.stringify(failed)) };
+    return serve(request);
+  });
+  for (let i = 0; i < 2; i++) {
+    const { matchingId } = world.smdp.order({ iccid: downloads.nextIccid(), profileSize: 1_500 });
+    const order = { download: { activationCode: `1$${SMDP}$${matchingId}` } };
+    expect(await world.order(order)).toMatchObject({ outcome: 'downloaded' });
+  }
+  expect(world.euicc.notifications).toHaveLength(2);
+  down = false;
+  await world.until(() => world.euicc.notifications.length === 1, 'the second one');
+  expect(world.smdp.orders().map(({ state }) => state)).toEqual(['downloaded', 'installed']);
+  world.http.serve(SMDP, serve);
+  await downloads.settled();
+  expect(world.smdp.orders().map(({ state }) => state)).toEqual(['installed', 'installed']);
+  await world.stop();
+});
