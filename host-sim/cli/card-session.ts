@@ -154,7 +154,7 @@ async function simulation(options: SessionOptions, output: Output, clock: RealCl
 
 /** To the SM-DP+ of --smdp, and to all others by their names. */
 function connector({ smdp, trust, state, pki }: SessionOptions): NonNullable<IpadOptions['connectSmdp']> {
-  const routes = Object.fromEntries(smdp.map(serverRoute));
+  const routes = Object.fromEntries(smdp.map((one) => serverRoute(one)));
   const trusted = trust.map(readCertificate);
   return (address, isSmds) => {
     const route = routes[address.toLowerCase()];

@@ -3,12 +3,15 @@ import { type SerialConfiguration, XsIpaError } from '../../hal/contracts/index.
 import { mqttConfiguration } from '../../hal/node/mqtt.js';
 import { serialConfiguration } from '../../hal/node/serial.js';
 import { FileKeyValue } from '../../hal/node/storage.js';
+import type { LinkKind } from '../../ipa/esipa/index.js';
 import type { Ipad } from '../../ipa/ipad.js';
 import { hex } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
 import { EimControlClient } from '../eim/index.js';
 import type { TraceEvent } from '../events.js';
 import { Trace } from '../trace/index.js';
+import type { CoapOptions } from './coap-link.js';
+import { preSharedKey } from './eim-coap.js';
 import { defaultState, StateFolder } from './folder.js';
 import {
   accessOption,
@@ -53,6 +56,13 @@ interface DeviceOptions extends OutputOptions {
   topics: string[];
   transport: readonly Transport[];
   route: string[];
+  psk?: string;
+}
+
+/** coap and coaps are one link; what is under it differs. */
+function linkOf(transport: Transport): LinkKind {
+  if (transport === 'mqtt') return 'mqtt';
+  return transport === 'coap' || transport === 'coaps' ? 'coaps' : 'https';
 }
 
 /** A run with --once gives up after so many failures in a row. */
@@ -89,7 +99,7 @@ export function registerDevice(program: Command, output: (options: OutputOptions
     .option('--block-size <bytes>', 'bytes of a STORE DATA block', whole(1, 255))
     .option(
       '--transport <links>',
-      'links this device has, best first: mqtt, https or https-json, with commas between (default: mqtt)',
+      'links this device has, best first: mqtt, coap, coaps, https or https-json, with commas between (default: mqtt)',
       transports,
       ['mqtt'],
     )
@@ -99,6 +109,7 @@ export function registerDevice(program: Command, output: (options: OutputOptions
       collect,
       [],
     )
+    .option('--psk <identity:hex>', 'pre-shared key of this device for coaps')
     .option(
       '--topics <[eimId=]prefix>',
       'prefix of the topics, instead of esipa; once per eIM that has one of its own',
@@ -135,6 +146,18 @@ class Device {
     this.#trace.subscribe((event) => this.#take(event));
   }
 
+  /** @throws UsageError */
+  #coap(given: readonly string[]): CoapOptions {
+    const { psk, transport } = this.#options;
+    const isSecure = transport.includes('coaps');
+    if (isSecure !== (psk !== undefined)) throw new UsageError('--transport coaps and --psk belong together');
+    const schemes = isSecure ? /^coaps:\/\// : /^coap:\/\//;
+    const routes = Object.fromEntries(given.map((one) => serverRoute(one, schemes)));
+    if (psk === undefined) return { routes };
+    const [identity, key] = preSharedKey(psk);
+    return { routes, psk: { identity, key } };
+  }
+
   /** Until Ctrl-C, or the end of the work with --once. @throws XsIpaError for what the user has to change */
   async run(): Promise<void> {
     const options = this.#options;
@@ -149,8 +172,12 @@ class Device {
     const given = options.eimConfiguration;
     const initialEim = given !== undefined && !fromEim ? configurationBytes(given) : undefined;
     const serial = simulated ? undefined : this.#serial();
-    const links = options.transport.map((one) => (one === 'mqtt' ? 'mqtt' : 'https'));
-    const routes = Object.fromEntries(options.route.map(serverRoute));
+    const links = options.transport.map(linkOf);
+    const isCoap = (route: string) => /=coaps?:/.test(route);
+    const routes = Object.fromEntries(
+      options.route.filter((one) => !isCoap(one)).map((one) => serverRoute(one)),
+    );
+    const coap = this.#coap(options.route.filter(isCoap));
     const broker = links.includes('mqtt') ? this.#broker() : undefined;
     if (broker) {
       await brokerAnswers(
@@ -181,6 +208,7 @@ class Device {
       broker,
       links,
       https: { binding: options.transport.includes('https-json') ? 'json' : 'asn1', routes },
+      coap,
       prefixes: prefixes.byEim,
       prefix: prefixes.all,
       bearer: world?.bearer,

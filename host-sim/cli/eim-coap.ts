@@ -51,8 +51,8 @@ export async function startCoap(
   };
 }
 
-/** @throws UsageError */
-function preSharedKey(text: string): [identity: string, key: Uint8Array] {
+/** IDENTITY:KEY. @throws UsageError */
+export function preSharedKey(text: string): [identity: string, key: Uint8Array] {
   const at = text.lastIndexOf(':');
   const key = text.slice(at + 1);
   if (at < 1 || !/^([0-9a-f]{2}){4,64}$/i.test(key))

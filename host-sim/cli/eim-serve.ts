@@ -123,7 +123,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   checkTls(options, embedded);
   topicPrefixes([prefix]);
   const trusted = options.trust.map(readCertificate);
-  const routes = Object.fromEntries(options.smdp.map(serverRoute));
+  const routes = Object.fromEntries(options.smdp.map((one) => serverRoute(one)));
   if (options.broker !== undefined) {
     const { broker: url, user, password, ca: caFile, cert: certificateFile, key: keyFile } = options;
     await brokerAnswers({ url, user, password, caFile, certificateFile, keyFile }, output, embeddedInstead);
@@ -192,7 +192,11 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     indirectProfileDownload: options.indirect,
     configuration: {
       ...https?.configuration,
-      protocols: [...(https ? (['eimRetrieveHttps'] as const) : []), 'eimProprietary'],
+      protocols: [
+        ...(https ? (['eimRetrieveHttps'] as const) : []),
+        ...(coap ? (['eimRetrieveCoaps', 'eimInjectCoaps'] as const) : []),
+        'eimProprietary',
+      ],
     },
     port: options.controlPort,
     status: () => shown,

@@ -175,10 +175,10 @@ export function readJson(path: string, what: string): unknown {
 }
 
 /** Where a server really is: `NAME=URL`. @throws UsageError */
-export function serverRoute(text: string): [name: string, url: string] {
+export function serverRoute(text: string, schemes = /^https?:\/\//): [name: string, url: string] {
   const [name, ...rest] = text.split('=');
   const url = rest.join('=');
-  if (name === '' || !/^https?:\/\//.test(url) || !URL.canParse(url))
+  if (name === '' || !schemes.test(url) || !URL.canParse(url))
     throw new UsageError(`"${text}" says not where a server is: write NAME=https://HOST:PORT`);
   return [name.toLowerCase(), url];
 }
@@ -203,7 +203,7 @@ export function cardOption(): Option {
     .default('iot');
 }
 
-const transportNames = ['mqtt', 'https', 'https-json'] as const;
+const transportNames = ['mqtt', 'coap', 'coaps', 'https', 'https-json'] as const;
 export type Transport = (typeof transportNames)[number];
 
 /** Links of a device, best first. @throws UsageError */
@@ -215,5 +215,7 @@ export function transports(text: string): Transport[] {
   });
   if (found.includes('https') && found.includes('https-json'))
     throw new UsageError('https and https-json are two bindings of one link; name one of them');
+  if (found.includes('coap') && found.includes('coaps'))
+    throw new UsageError('coap and coaps are one link, without security and with it; name one of them');
   return found;
 }

@@ -15,6 +15,7 @@ import { Network, SimulatedModem } from '../modem/index.js';
 import type { Pki } from '../pki/index.js';
 import type { Store } from '../store.js';
 import type { Trace } from '../trace/index.js';
+import { type CoapOptions, coapLink } from './coap-link.js';
 import { type HttpsOptions, httpsLink } from './https-link.js';
 
 /** Operators of the simulated network; PLMNs of test networks (ITU E.212: 001 and 999). */
@@ -115,6 +116,7 @@ interface IpaOnNode {
   /** What this device has, best first; MQTT alone when absent. */
   links?: readonly LinkKind[];
   https?: HttpsOptions;
+  coap?: CoapOptions;
   /** Topic prefix by eimId; {@link prefix} where none is given. */
   prefixes?: Readonly<Record<string, string>>;
   /** `esipa` when absent. */
@@ -165,6 +167,10 @@ export function createIpad(options: IpaOnNode): Ipad {
       if (kind === 'https') {
         const { https, times } = options;
         return httpsLink(eim, { https, bearer, timer: clock, random, times, observe });
+      }
+      if (kind === 'coaps') {
+        const { coap, times } = options;
+        return coapLink(eim, { coap, timer: clock, random, times, observe });
       }
       if (kind !== 'mqtt' || !mqtt) return undefined;
       const own = options.prefixes?.[eim.eimId];

@@ -1,0 +1,59 @@
+import { lookup } from 'node:dns';
+import type { Observer, Resolver, UdpConfiguration } from '../../hal/contracts/index.js';
+import { type DtlsPsk, dtlsUdp } from '../../hal/node/dtls/index.js';
+import { NodeUdp } from '../../hal/node/udp.js';
+import type { EimConfiguration } from '../../ipa/es10/eim-configuration.js';
+import { CoapLink } from '../../ipa/esipa/coap/index.js';
+import { addressOf, type LinkTimes } from '../../ipa/esipa/index.js';
+import type { IpaEvent } from '../../ipa/events.js';
+import type { Clock } from '../clock.js';
+
+export interface CoapOptions {
+  /** Where an eIM really is, by its eimFqdn in small letters: coap://host:port or coaps://host:port. */
+  routes?: Readonly<Record<string, string>>;
+  /** With it everything goes over DTLS. */
+  psk?: DtlsPsk;
+}
+
+interface CoapWorld {
+  coap?: CoapOptions;
+  timer: Clock;
+  random: () => number;
+  times?: LinkTimes;
+  observe?: Observer<IpaEvent>;
+}
+
+/** CoAP, or CoAP over DTLS with a pre-shared key, to an eIM at its eimFqdn. */
+export function coapLink(eim: EimConfiguration, { coap = {}, ...rest }: CoapWorld): CoapLink {
+  const { host: name, port: own } = addressOf(eim.eimFqdn ?? '');
+  const { psk } = coap;
+  const route = coap.routes?.[name.toLowerCase()];
+  const port = psk ? 5_684 : 5_683;
+  const { hostname, port: routed } = route === undefined ? { hostname: name, port: '' } : new URL(route);
+  const plain: UdpConfiguration = { io: NodeUdp };
+  return new CoapLink({
+    eimId: eim.eimId,
+    udp: psk ? dtlsUdp({ udp: plain, psk, timer: rest.timer }) : plain,
+    host: hostname,
+    port: routed === '' ? (own ?? port) : Number(routed),
+    dns: { io: NodeResolver },
+    ...rest,
+  });
+}
+
+/** Asks this computer; IPv4, as the socket is. */
+class NodeResolver implements Resolver {
+  #closed = false;
+
+  resolve({ host, onResolved, onError }: Parameters<Resolver['resolve']>[0]): void {
+    lookup(host, 4, (error, address) => {
+      if (this.#closed) return;
+      if (error) onError?.(error);
+      else onResolved?.(host, address);
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+}
