@@ -4,7 +4,11 @@ import ts from 'typescript';
 import { SdkError } from './sdk.js';
 
 /** What our own declarations stand for (hal/xs/moddable/typings/sdk.d.ts), in the SDK's. */
-const INSTEAD_OF_OURS = ['embedded/storage/key-value.d.ts', 'embedded_network/interface/wifi.d.ts'];
+const INSTEAD_OF_OURS = [
+  'crypt.d.ts',
+  'embedded/storage/key-value.d.ts',
+  'embedded_network/interface/wifi.d.ts',
+];
 const OURS = 'typings/sdk.d.ts';
 const FROM_NPM = '../../../node_modules/@moddable/typings/';
 

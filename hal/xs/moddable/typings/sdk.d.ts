@@ -31,7 +31,7 @@ declare module 'embedded:network/interface/wifi' {
 declare module 'crypt' {
   export class Digest {
     constructor(type: 'SHA256');
-    write(data: ArrayBuffer | Uint8Array): void;
+    write(message: string | ArrayBuffer): void;
     close(): ArrayBuffer;
   }
 }
