@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ServerSigned1, SmdpSigned2, toSign, unhex } from '../../../host-sim/asn1/index.js';
 import type { Smdp } from '../../../host-sim/smdp/index.js';
+import { cardAnswering, ES10_TAGS } from '../../support/card.js';
 import { FailingDownloads } from '../../support/failing.js';
 import { SMDP } from '../../support/world.js';
 
@@ -176,4 +177,36 @@ describe.each([
   );
 
   it('the next one works', () => downloads.succeed());
+});
+
+it.each([
+  ['direct', { direct: true }],
+  ['indirect', {}],
+] as const)('%s: a download while the Emergency Profile is enabled is ecallActive', async (_way, options) => {
+  const downloads = await FailingDownloads.make({ ...options, card: { ecallSupported: true } });
+  // The eIM gets to know the device before.
+  await downloads.succeed();
+  let restore = () => {};
+  const failed = await downloads.fail(
+    {},
+    {
+      before: () => {
+        restore = cardAnswering(downloads.world, (request) =>
+          request[1] === ES10_TAGS.profilesInfo ? 'BF2D 0C A00A E308 9F700101 9F7B01FF' : undefined,
+        );
+      },
+      after: () => restore(),
+    },
+  );
+  expect(failed.outcome).toMatchObject({
+    outcome: 'downloadFailed',
+    by: 'ipa',
+    code: 104,
+    name: 'ecallActive',
+  });
+  expect(failed.failures).toEqual(['download: the Emergency Profile is enabled']);
+  // No server was asked for anything.
+  expect(downloads.details('smdp', 'sessionStarted', failed.since)).toEqual([]);
+  await downloads.succeed();
+  await downloads.world.stop();
 });
