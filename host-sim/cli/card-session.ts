@@ -1,32 +1,20 @@
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { AtModem } from '../../hal/modem/index.js';
 import { sha256 } from '../../hal/node/digest.js';
-import { httpConfiguration } from '../../hal/node/http.js';
 import { serialConfiguration } from '../../hal/node/serial.js';
 import { MemoryKeyValue } from '../../hal/node/storage.js';
-import { Ipad, type IpadOptions } from '../../ipa/ipad.js';
-import { type Operation, SmdpServer } from '../../ipa/procedures/index.js';
+import { Ipad } from '../../ipa/ipad.js';
+import type { Operation } from '../../ipa/procedures/index.js';
 import { RealClock } from '../clock.js';
 import type { CardKind } from '../euicc/index.js';
-import { loadPki } from '../pki/index.js';
 import { Trace } from '../trace/index.js';
 import { defaultState, StateFolder } from './folder.js';
-import {
-  accessOption,
-  cardOption,
-  collect,
-  quirksOption,
-  readCertificate,
-  seconds,
-  serverRoute,
-  UsageError,
-  whole,
-} from './operands.js';
+import { accessOption, cardOption, quirksOption, seconds, UsageError, whole } from './operands.js';
 import type { Output, OutputOptions } from './output.js';
 import { noModem } from './reach.js';
 import { simulateCard } from './simulation.js';
+import { smdpConnector, smdpOption, trustOption } from './smdp-connector.js';
 
 export interface SessionOptions extends OutputOptions {
   state: string;
@@ -59,18 +47,8 @@ export function sessionOptions(command: Command): Command {
     .addOption(quirksOption())
     .option('--baud <rate>', 'speed of the tty', whole(1, 10_000_000))
     .option('--timeout <seconds>', 'how long the card may take to be ready', seconds, 30)
-    .option(
-      '--smdp <name=url>',
-      'where an SM-DP+ really is, for example smdp.example.com=https://127.0.0.1:8443; several times',
-      collect,
-      [],
-    )
-    .option(
-      '--trust <file>',
-      "CI certificate that an SM-DP+'s TLS certificate may hang from; several times",
-      collect,
-      [],
-    )
+    .addOption(smdpOption())
+    .addOption(trustOption())
     .option('--json', 'as one JSON object')
     .option('-v, --verbose', 'every event before, as `device` shows them');
 }
@@ -88,7 +66,7 @@ export async function onCard<T>(
   work: (perform: Perform) => Promise<T>,
 ): Promise<T> {
   const simulated = options.modem === undefined;
-  const connectSmdp = connector(options);
+  const connectSmdp = smdpConnector(options);
   const clock = new RealClock(simulated ? SPEED : 1);
   const trace = new Trace(clock);
   if (options.verbose) trace.subscribe((event) => output.event(event));
@@ -150,27 +128,4 @@ async function simulation(options: SessionOptions, output: Output, clock: RealCl
   const folder = new StateFolder(options.state);
   folder.lock('card', 'the virtual eUICC');
   return simulateCard(folder, output, { clock, trace, pkiDir: options.pki, kind: options.card, baud: 0 });
-}
-
-/** To the SM-DP+ of --smdp, and to all others by their names. */
-function connector({ smdp, trust, state, pki }: SessionOptions): NonNullable<IpadOptions['connectSmdp']> {
-  const routes = Object.fromEntries(smdp.map((one) => serverRoute(one)));
-  const trusted = trust.map(readCertificate);
-  return (address, isSmds) => {
-    const route = routes[address.toLowerCase()];
-    // The SM-DP+ of tests has its certificate from the same hierarchy as the virtual eUICC.
-    const own = route === undefined ? [] : testCertificates(pki ?? new StateFolder(state).file('pki'));
-    const roots = [...trusted, ...own];
-    const name = address.replace(/:\d+$/, '');
-    const http = httpConfiguration({
-      url: route ?? `https://${address}`,
-      ...(route !== undefined && { serverName: name }),
-      trust: { roots: roots.length > 0 ? roots : 'system' },
-    });
-    return new SmdpServer(address, http, isSmds);
-  };
-}
-
-function testCertificates(path: string): readonly Uint8Array[] {
-  return existsSync(path) ? loadPki(path).ciCertificates : [];
 }

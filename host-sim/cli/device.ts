@@ -31,13 +31,12 @@ import {
 import { interrupted, type Output, type OutputOptions } from './output.js';
 import { brokerAnswers, defaultBroker, noModem } from './reach.js';
 import { simulateCard } from './simulation.js';
+import { type SmdpOptions, smdpConnector, smdpOption, trustOption } from './smdp-connector.js';
 import { createIpad } from './world.js';
 
-interface DeviceOptions extends OutputOptions {
+interface DeviceOptions extends OutputOptions, SmdpOptions {
   broker?: string;
   modem: string;
-  state: string;
-  pki?: string;
   eimConfiguration?: string;
   ca?: string;
   cert?: string;
@@ -88,6 +87,8 @@ export function registerDevice(program: Command, output: (options: OutputOptions
     .option('--key <file>', "PEM of the client certificate's key")
     .option('--user <name>', 'user at the broker')
     .option('--password <text>', 'password at the broker')
+    .addOption(smdpOption())
+    .addOption(trustOption())
     .addOption(accessOption())
     .addOption(quirksOption())
     .option('--personality <name>', 'kind of simulated modem (see `npx xs-ipa modem --help`)', personality)
@@ -214,6 +215,7 @@ class Device {
       bearer: world?.bearer,
       initialEim,
       settings: { pollInterval: pollInterval * 1000 },
+      connectSmdp: smdpConnector(options),
       access,
       quirks,
       maxResponse,
