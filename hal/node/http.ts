@@ -400,5 +400,8 @@ function isName(host: string): boolean {
 }
 
 function detailOf(reason: unknown): string {
+  // OpenSSL's own messages have line numbers of its source; the reason is for people.
+  const { reason: short } = (reason ?? {}) as { reason?: unknown };
+  if (typeof short === 'string') return `: ${short}`;
   return reason instanceof Error ? `: ${reason.message}` : '';
 }
