@@ -1,8 +1,8 @@
 import { readInstallationResult, removeNotificationFromList } from '../../es10/index.js';
 import { utf8 } from '../../text.js';
 import type { IpaContext } from '../context.js';
-import { readNotification } from './job.js';
 import { RspRefusal } from './server.js';
+import { readNotification } from './stored-result.js';
 
 /**
  * Brings the results of direct downloads to their SM-DP+ and removes them from the eUICC (procedures.md §6, step 14, and
@@ -15,7 +15,6 @@ export async function deliverDirect(context: IpaContext): Promise<void> {
   const { downloads, result, connectSmdp } = context;
   let refusal: RspRefusal | undefined;
   for (const seqNumber of [...downloads.direct]) {
-    result.clear();
     const isThere = await readNotification(context, seqNumber);
     const { notificationAddress } = isThere
       ? readInstallationResult(result.bytes)

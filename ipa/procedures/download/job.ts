@@ -1,3 +1,4 @@
+import { UiccError, XsIpaError } from '../../../hal/contracts/index.js';
 import { ActivationCodeError, parseActivationCode } from '../../es9/activation-code.js';
 import {
   CancelReason,
@@ -5,7 +6,6 @@ import {
   isEmergencyProfileEnabled,
   listNotifications,
   readInstallationResult,
-  retrieveNotification,
 } from '../../es10/index.js';
 import {
   beginHandleNotification,
@@ -22,10 +22,12 @@ import { handNotification, optional, removeAcknowledged } from '../deliver.js';
 import { switchLocally } from '../fallback.js';
 import { type EimSession, markHandled } from '../session.js';
 import { confirmation } from './confirmation-code.js';
+import { deliverDirect } from './direct-results.js';
 import { EimServer } from './eim-server.js';
 import { type DownloadOrder, discoverEvent, downloadProfile } from './profile-download.js';
 import type { DownloadRecord, Downloads } from './record.js';
 import { RspRefusal, type RspServer } from './server.js';
+import { readNotification } from './stored-result.js';
 
 /** ProfileDownloadTriggerResult reasons (esipa.md §3.4). */
 const ECALL_ACTIVE = 104;
@@ -100,12 +102,23 @@ export async function serveDownload(context: IpaContext, session: EimSession): P
     downloads.clear();
     context.notificationsPending = true;
     session.pollDue = true;
+    // At once, while the result need not be read again; what fails now is tried again later (device-work.ts).
+    if (stage === 'installed' && !record.indirect) await tryDirect(context);
     if (stage === 'installed' && reason === 0 && context.settings.immediateEnable)
       await switchLocally(context, 'immediateEnable');
   } finally {
     result.release();
     message.release();
     context.es10.release();
+  }
+}
+
+async function tryDirect(context: IpaContext): Promise<void> {
+  try {
+    await deliverDirect(context);
+  } catch (error) {
+    if (!(error instanceof XsIpaError) || error instanceof UiccError) throw error;
+    context.fail('HandleNotification', error);
   }
 }
 
@@ -193,17 +206,6 @@ async function findInterrupted(context: IpaContext, record: DownloadRecord): Pro
   }
   record.seqNumber = -1;
   return false;
-}
-
-/** Copies the ProfileInstallationResult with this number from the eUICC into context.result, if it is not there. */
-export async function readNotification(context: IpaContext, seqNumber: number): Promise<boolean> {
-  const { result, es10 } = context;
-  if (result.length > 0 && readInstallationResult(result.bytes).seqNumber === seqNumber) return true;
-  result.clear();
-  const list = await optional(() => retrieveNotification(es10, seqNumber));
-  if (!list?.is(0xa0) || !list.enter().nextIs(0xbf37)) return false;
-  result.write(list.element);
-  return true;
 }
 
 /** Tells the eIM how it ended; what is in context.result, or the error of the record. */
