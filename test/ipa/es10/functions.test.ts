@@ -475,6 +475,7 @@ describe('hostile cards', () => {
       'readServerSigned1',
       'isConfirmationCodeRequired',
       'readSmdpSigned2',
+      'readBppEuiccOtpk',
       'readInstallationResult',
       'registeredId',
       'readTemplates',

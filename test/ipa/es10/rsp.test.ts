@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { unhex as hex, hex as toHex } from '../../../host-sim/asn1/index.js';
 import {
   isConfirmationCodeRequired,
+  readBppEuiccOtpk,
   readHttpParams,
   readInstallationResult,
   readServerSigned1,
@@ -31,6 +32,10 @@ describe('what the IPA reads of a download', () => {
     expect(toHex(euiccChallenge)).toBe('AABBCCDDEEFF00112233445566778899');
     expect(text(serverAddress)).toBe('smdp.example.com');
     expect(toHex(readSmdpSigned2(SMDP_SIGNED2))).toBe(TRANSACTION);
+    expect(readBppEuiccOtpk(SMDP_SIGNED2)).toBeUndefined();
+    expect(readBppEuiccOtpk(hex(wrap('30', `8010${TRANSACTION}010100${wrap('5F49', '04AA')}`)))).toEqual(
+      hex('04AA'),
+    );
     expect(isConfirmationCodeRequired(SMDP_SIGNED2)).toBe(false);
     expect(isConfirmationCodeRequired(hex(`3015${'8010'}${TRANSACTION}0101FF`))).toBe(true);
   });
@@ -84,6 +89,7 @@ describe('what the IPA reads of a download', () => {
     const readers = [
       readServerSigned1,
       readSmdpSigned2,
+      readBppEuiccOtpk,
       isConfirmationCodeRequired,
       readInstallationResult,
       registeredId,
