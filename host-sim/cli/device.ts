@@ -70,9 +70,9 @@ const mostFailures = 3;
 export function registerDevice(program: Command, output: (options: OutputOptions) => Output): void {
   program
     .command('device')
-    .summary('one IPA with its modem and eUICC, against a broker')
+    .summary('one IPA with its modem and eUICC')
     .description(
-      'One IoT Profile Assistant: reaches the eUICC through a modem, polls its eIMs over MQTT or HTTPS, carries out what they send.\nRuns until Ctrl-C. With --modem sim (default) modem and eUICC are simulated; the eUICC lives on in --state.',
+      'One IoT Profile Assistant: reaches the eUICC through a modem, polls its eIMs over MQTT, CoAP or HTTPS, carries out what they send.\nRuns until Ctrl-C. With --modem sim (default) modem and eUICC are simulated; the eUICC lives on in --state.',
     )
     .option('--broker <url>', `mqtt://host:port or mqtts://host:port (default: ${defaultBroker})`)
     .option('--modem <where>', 'sim, tcp://host:port, or a tty such as /dev/ttyUSB2', 'sim')
@@ -227,9 +227,8 @@ class Device {
         if (event.event === 'associated' && event.eimIds.length === 0) void this.#provide(given!);
       });
     }
-    this.#output.line(
-      `IPA on ${options.modem}, ${broker ? `broker ${broker.url}` : 'HTTPS'}, state in ${state}; Ctrl-C ends it`,
-    );
+    const ways = options.transport.map((one) => (one === 'mqtt' ? `broker ${broker?.url}` : one)).join(', ');
+    this.#output.line(`IPA on ${options.modem}, ${ways}, state in ${state}; Ctrl-C ends it`);
     const running = this.#ipad.run();
     void interrupted().then(() => this.#ipad.stop());
     await running;

@@ -1,8 +1,10 @@
 import { XsIpaError } from '../../hal/contracts/index.js';
+import { urlHost } from '../address.js';
 import { CoapEim, CoapsDoor, type Eim, EimError } from '../eim/index.js';
 import { UsageError } from './operands.js';
 
 export interface CoapOptions {
+  host: string;
   coap?: number;
   coaps?: number;
   psk: string[];
@@ -20,35 +22,41 @@ export async function startCoap(
   eim: Eim,
   onProblem: (problem: XsIpaError) => void,
 ): Promise<RunningCoap | undefined> {
-  const { coap: port, coaps: securePort } = options;
+  const { host, coap: port, coaps: securePort } = options;
   const keys = new Map(options.psk.map(preSharedKey));
   if (keys.size > 0 !== (securePort !== undefined)) throw new UsageError('--coaps and --psk belong together');
   if (port === undefined && securePort === undefined) return undefined;
-  const coap = new CoapEim({ eim, port: port ?? 0, onProblem });
-  await coap.open().catch((error: unknown) => {
-    throw withHint(error, 'choose another with --coap');
-  });
-  if (securePort === undefined)
-    return { shown: { coapUrl: `coap://127.0.0.1:${coap.port}` }, close: () => coap.close() };
-  const door = new CoapsDoor({
-    port: securePort,
-    coapPort: coap.port,
-    psk: (identity) => keys.get(identity),
-    onProblem,
-  });
-  await door.open().catch((error: unknown) => {
-    throw withHint(error, 'choose another with --coaps');
-  });
-  return {
-    shown: {
-      ...(port !== undefined && { coapUrl: `coap://127.0.0.1:${coap.port}` }),
-      coapsUrl: `coaps://127.0.0.1:${door.port}`,
-    },
-    close: async () => {
-      await door.close();
-      await coap.close();
-    },
+  const shown: RunningCoap['shown'] = {};
+  const closing: (() => Promise<void>)[] = [];
+  const close = async () => {
+    while (closing.length > 0) await closing.pop()?.();
   };
+  const serve = async (address: string, port: number, option: string) => {
+    const coap = new CoapEim({ eim, address, port, onProblem });
+    await coap.open().catch((error: unknown) => {
+      throw withHint(error, `choose another with ${option}`);
+    });
+    closing.push(() => coap.close());
+    return coap.port;
+  };
+  try {
+    if (port !== undefined) shown.coapUrl = `coap://${urlHost(host)}:${await serve(host, port, '--coap')}`;
+    if (securePort !== undefined) {
+      // Behind the door is a server of its own, so that nobody else reaches it without security.
+      const coapPort = await serve('127.0.0.1', 0, '--coaps');
+      const psk = (identity: string) => keys.get(identity);
+      const door = new CoapsDoor({ address: host, port: securePort, coapPort, psk, onProblem });
+      await door.open().catch((error: unknown) => {
+        throw withHint(error, 'choose another with --coaps');
+      });
+      closing.push(() => door.close());
+      shown.coapsUrl = `coaps://${urlHost(host)}:${door.port}`;
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { shown, close };
 }
 
 /** IDENTITY:KEY. @throws UsageError */

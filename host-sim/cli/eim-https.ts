@@ -6,6 +6,7 @@ import { withHint } from './eim-coap.js';
 import { readBytes, UsageError } from './operands.js';
 
 export interface HttpsServeOptions {
+  host: string;
   https?: number;
   httpsCert?: string;
   httpsKey?: string;
@@ -27,7 +28,7 @@ export async function startHttps(
   { credentials, pki, now }: { credentials: EimCredentials; pki: Pki; now: number },
   onProblem: (problem: XsIpaError) => void,
 ): Promise<RunningHttps | undefined> {
-  const { https: port, httpsCert, httpsKey, httpsTrust = 'key' } = options;
+  const { host, https: port, httpsCert, httpsKey, httpsTrust = 'key' } = options;
   if ((httpsCert === undefined) !== (httpsKey === undefined))
     throw new UsageError('--https-cert and --https-key belong together');
   if (port === undefined) {
@@ -44,7 +45,7 @@ export async function startHttps(
   } catch (cause) {
     throw new UsageError(`${httpsCert} is no certificate in PEM`, { cause });
   }
-  const running = await serveHttp({ eim, port, tls, onProblem }).catch((error: unknown) => {
+  const running = await serveHttp({ eim, host, port, tls, onProblem }).catch((error: unknown) => {
     throw withHint(error, 'choose another with --https');
   });
   return {

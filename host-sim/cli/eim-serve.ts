@@ -61,7 +61,7 @@ export function registerServe(eim: Command, output: (options: OutputOptions) => 
     .command('serve')
     .summary('run an eIM, with a broker of its own')
     .description(
-      'Runs an eIM until Ctrl-C. It brings an MQTT broker on 127.0.0.1 unless --broker names one.\nThe other `eim` commands talk to it through its control port. Devices, counters and waiting orders survive a restart.',
+      'Runs an eIM until Ctrl-C. It brings an MQTT broker of its own unless --broker names one.\nThe other `eim` commands talk to it through its control port. Devices, counters and waiting orders survive a restart.',
     )
     .option('--state <dir>', 'folder for everything that survives a restart', defaultState)
     .option('--pki <dir>', "certificates and keys (default: pki in --state's folder, made when missing)")
@@ -75,7 +75,12 @@ export function registerServe(eim: Command, output: (options: OutputOptions) => 
       port,
       defaultControlPort,
     )
-    .option('--https <port>', 'also answer ESipa over HTTPS on 127.0.0.1; 0 takes a free port', port)
+    .option(
+      '--host <address>',
+      'where the broker, HTTPS and CoAP listen; 0.0.0.0 for devices elsewhere',
+      '127.0.0.1',
+    )
+    .option('--https <port>', 'also answer ESipa over HTTPS; 0 takes a free port', port)
     .option('--https-cert <file>', 'PEM of its certificate (default: one of the test CI)')
     .option('--https-key <file>', "PEM of that certificate's key")
     .addOption(
@@ -83,7 +88,7 @@ export function registerServe(eim: Command, output: (options: OutputOptions) => 
         .choices(['key', 'certificate', 'system'])
         .default('key'),
     )
-    .option('--coap <port>', 'also answer CoAP on 127.0.0.1, without security; 0 takes a free port', port)
+    .option('--coap <port>', 'also answer CoAP, without security; 0 takes a free port', port)
     .option('--coaps <port>', 'also answer CoAP over DTLS with the keys of --psk; 0 takes a free port', port)
     .option('--psk <identity:hex>', 'a pre-shared key for --coaps; may be given several times', collect, [])
     .option('--topics <prefix>', 'prefix of the topics, instead of esipa')
@@ -155,6 +160,10 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   for (const listed of options.device) eim.addDevice(listed);
 
   const broker = embedded ? await startBroker(options, trace) : undefined;
+  if (broker && !isLoopback(options.host) && (options.user ?? options.tlsCa) === undefined)
+    output.note(
+      `whoever reaches ${options.host} may use the broker: --user and --password, or --tls-ca, keep others out`,
+    );
   const url = options.broker ?? broker!.url;
   const topics = topicsOf(prefix);
   const link = new MqttEim({
@@ -252,14 +261,19 @@ function announce(
   ]);
 }
 
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
 /** One file per eIM; identifiers may have characters that file names must not have. */
 function stateFile({ eimId }: EimCredentials): string {
   return `eim-${encodeURIComponent(eimId).replaceAll('*', '%2A')}`;
 }
 
 async function startBroker(options: ServeOptions, trace: Trace): Promise<RunningBroker> {
-  const { brokerPort: port, tlsCert, tlsKey, tlsCa, user, password } = options;
+  const { host, brokerPort: port, tlsCert, tlsKey, tlsCa, user, password } = options;
   const broker = new Broker({
+    host,
     port,
     tls: tlsCert === undefined ? undefined : { cert: pem(tlsCert)!, key: pem(tlsKey)!, ca: pem(tlsCa) },
     users: user === undefined ? undefined : { [user]: password ?? '' },

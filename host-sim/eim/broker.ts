@@ -1,12 +1,15 @@
 import { createServer, type Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { Aedes, type AedesPublishPacket, type Client } from 'aedes';
+import { urlHost } from '../address.js';
 import type { SimEvent } from '../events.js';
 import { EimError } from './error.js';
 
 export interface BrokerOptions {
   /** 0, the default: any free port. */
   port?: number;
+  /** Address to listen on; default 127.0.0.1. */
+  host?: string;
   /** PEM. With `ca`, clients must have a certificate of it. */
   tls?: { cert: string; key: string; ca?: string };
   /** User names and passwords; without it everyone may connect. */
@@ -31,7 +34,7 @@ interface SessionStore {
 }
 
 /**
- * An MQTT broker on 127.0.0.1 with persistent sessions in memory. A client whose id begins with an EID may only use topics
+ * An MQTT broker with persistent sessions in memory. A client whose id begins with an EID may only use topics
  * with that EID as a level, so that devices cannot read or write each other's messages (docs/mqtt-binding.md).
  */
 export class Broker {
@@ -43,7 +46,7 @@ export class Broker {
 
   /** @throws EimError 'network' when the port is taken */
   async listen(): Promise<RunningBroker> {
-    const { tls, users, observe = () => {}, queueLimit = 100 } = this.#options;
+    const { tls, users, host = '127.0.0.1', observe = () => {}, queueLimit = 100 } = this.#options;
     const online = new Map<string, Client>();
     const aedes = await Aedes.createBroker({
       maxClientsIdLength: 128,
@@ -78,12 +81,12 @@ export class Broker {
     const server = tls
       ? createTlsServer({ ...tls, requestCert: tls.ca !== undefined }, (socket) => aedes.handle(socket))
       : createServer({ noDelay: true }, (socket) => aedes.handle(socket));
-    const port = await listenOn(server, this.#options.port ?? 0, () => aedes.close());
+    const port = await listenOn(server, host, this.#options.port ?? 0, () => aedes.close());
     observe({ event: 'broker', what: 'listening', detail: { port, tls: tls !== undefined } });
 
     let closing: Promise<void> | undefined;
     return {
-      url: `${tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`,
+      url: `${tls ? 'mqtts' : 'mqtt'}://${urlHost(host)}:${port}`,
       port,
       close() {
         closing ??= new Promise((resolve) => {
@@ -140,15 +143,15 @@ function boundSessions(
   };
 }
 
-function listenOn(server: Server, port: number, onFailure: () => void): Promise<number> {
+function listenOn(server: Server, host: string, port: number, onFailure: () => void): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => {
       onFailure();
       const hint =
         (cause as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'the port is in use' : cause.message;
-      reject(new EimError('network', `no broker on 127.0.0.1:${port}: ${hint}`, { cause }));
+      reject(new EimError('network', `no broker on ${urlHost(host)}:${port}: ${hint}`, { cause }));
     });
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, host, () => {
       const address = server.address();
       resolve(typeof address === 'object' && address ? address.port : port);
     });

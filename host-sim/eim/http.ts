@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { urlHost } from '../address.js';
 import { Asn1Error, hex, readElement } from '../asn1/index.js';
 import type { Eim } from './eim.js';
 import { EimError } from './error.js';
@@ -68,7 +69,7 @@ export async function serveHttp(options: HttpEimOptions): Promise<RunningHttpEim
   });
   let closing: Promise<void> | undefined;
   return {
-    url: `${tls ? 'https' : 'http'}://${host}:${bound}`,
+    url: `${tls ? 'https' : 'http'}://${urlHost(host)}:${bound}`,
     port: bound,
     get connections() {
       return connections;

@@ -32,6 +32,51 @@ describe.each(['coap', 'coaps'] as const)('eIM and device over %s', (transport) 
   });
 });
 
+describe('an eIM for devices elsewhere', () => {
+  const shell = new Shell();
+  afterAll(() => shell.close());
+
+  it('listens on the address that it is given, but for its control port', async () => {
+    const ports = [
+      '--broker-port',
+      '0',
+      '--control-port',
+      '0',
+      '--https',
+      '0',
+      '--coap',
+      '0',
+      '--coaps',
+      '0',
+    ];
+    const serve = shell.start('eim', 'serve', '--host', '127.0.0.2', ...ports, '--psk', PSK);
+    const serving = await serve.line((line) => line.event === 'eim-serving');
+    const { brokerUrl, httpsUrl, coapUrl, coapsUrl, controlUrl } = serving;
+    expect([brokerUrl, httpsUrl, coapUrl, coapsUrl, controlUrl]).toEqual(
+      [
+        'mqtt://127.0.0.2',
+        'https://127.0.0.2',
+        'coap://127.0.0.2',
+        'coaps://127.0.0.2',
+        'http://127.0.0.1',
+      ].map((url) => expect.stringMatching(new RegExp(`^${url}:\\d+$`))),
+    );
+    const device = shell.start(
+      'device',
+      ...['--transport', 'coaps', '--psk', PSK, '--route', `eim.example.com=${coapsUrl}`],
+      ...['--eim-configuration', String(controlUrl), '--speed', '10', '--baud', '0'],
+    );
+    await device.line(idle);
+  });
+
+  it('on every address is reached on loopback', async () => {
+    const ports = ['--broker-port', '0', '--control-port', '0'];
+    const serve = shell.start('eim', 'serve', '--state', 'every', '--host', '0.0.0.0', ...ports);
+    const serving = await serve.line((line) => line.event === 'eim-serving');
+    expect(serving.brokerUrl).toMatch(/^mqtt:\/\/127\.0\.0\.1:/);
+  });
+});
+
 describe('mistakes about CoAP', () => {
   const shell = new Shell();
   afterAll(() => shell.close());
@@ -39,6 +84,7 @@ describe('mistakes about CoAP', () => {
   it.each([
     [['eim', 'serve', '--coaps', '0'], '--coaps and --psk belong together'],
     [['eim', 'serve', '--coaps', '0', '--psk', 'x:1'], 'IDENTITY:KEY'],
+    [['eim', 'serve', '--host', '192.0.2.1', '--broker-port', '0'], 'no broker on 192.0.2.1'],
     [['device', '--transport', 'coaps'], '--psk belong together'],
     [['device', '--transport', 'coap,coaps'], 'one link'],
   ])('%j', async (args, text) => {
