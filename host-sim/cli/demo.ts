@@ -175,13 +175,14 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
     let device: XsDevice | undefined;
     if (start) {
       const mqtt = mqttConfiguration({ url });
+      const { user, password } = mqtt;
+      const broker = { kind: 'mqtt' as const, target: streamTarget(mqtt), user, password };
       ipad = device = await XsDevice.boot({
         start,
         modem,
         bearer,
-        broker: { ...streamTarget(mqtt), user: mqtt.user, password: mqtt.password },
+        ways: { [MAIN]: broker, [BACKUP]: { ...broker, prefix: BACKUP_PREFIX } },
         observe: trace.observer('ipa'),
-        prefixes,
         baud,
         seed,
         maxResponse: maxResponse ?? XS_MAX_RESPONSE,

@@ -3,13 +3,20 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TraceEvent } from '../events.js';
-import type { Bearer, StreamTarget } from '../modem/bearer.js';
+import type { Bearer } from '../modem/bearer.js';
 import { listenTcp, type SimulatedModem } from '../modem/index.js';
 import type { Happening } from '../trace/index.js';
 import { ConsoleDecoder } from './decode.js';
 import type { HostFigures, HostResult, RunningHost, StartHost } from './host.js';
-import { relay } from './relay.js';
-import { ConsoleCommand, DEVICE_OPERATIONS, type DeviceConfig, type DeviceOperation } from './wire.js';
+import type { Relay } from './relay.js';
+import { openWay, type XsWay } from './way.js';
+import {
+  ConsoleCommand,
+  DEVICE_OPERATIONS,
+  type DeviceConfig,
+  type DeviceOperation,
+  type DeviceWay,
+} from './wire.js';
 
 type IpaState = Extract<TraceEvent, { event: 'state'; from: unknown }>['state'];
 
@@ -35,9 +42,9 @@ export interface XsDeviceOptions {
   start: StartHost;
   modem: SimulatedModem;
   bearer: Bearer;
-  broker: StreamTarget & { user?: string; password?: string };
+  /** By eimId, one for each that the device is to serve. */
+  ways: Readonly<Record<string, XsWay>>;
   observe: (event: Happening) => void;
-  prefixes?: Readonly<Record<string, string>>;
   baud: number;
   seed: number;
   maxResponse?: number;
@@ -92,6 +99,7 @@ export class XsDevice {
   readonly #storage = mkdtempSync(join(tmpdir(), 'xs-ipa-device-'));
   readonly #console: Server;
   readonly #closing: (() => unknown)[] = [];
+  readonly #relays = new Map<string, Relay>();
   #config: DeviceConfig | undefined;
   #ports: Record<number, string> = {};
   #fail: (error: Error) => void = () => {};
@@ -142,6 +150,11 @@ export class XsDevice {
     return (
       this.#figures && { ...this.#figures, serialLost, retries: this.#retries, restarts: this.#restarts }
     );
+  }
+
+  /** What went over the modem's data connection to an eIM and back, security included. */
+  traffic(eimId: string): Relay['bytes'] {
+    return this.#relays.get(eimId)?.bytes ?? { up: 0, down: 0 };
   }
 
   poll(): void {
@@ -195,12 +208,17 @@ export class XsDevice {
   }
 
   async #listen(): Promise<void> {
-    const { modem, bearer, broker, prefixes = {}, baud, maxResponse, settings, smdpPort } = this.#options;
+    const { modem, bearer, baud, maxResponse, settings, smdpPort } = this.#options;
     const address = '127.0.0.1';
     const serial = await listenTcp(modem, { host: address, port: 0 });
     this.#closing.push(() => serial.close());
-    const network = await relay(bearer, broker);
-    this.#closing.push(() => network.close());
+    const ways: Record<string, DeviceWay> = {};
+    for (const [eimId, options] of Object.entries(this.#options.ways)) {
+      const { way, relay } = await openWay(bearer, options);
+      this.#closing.push(() => relay.close());
+      this.#relays.set(eimId, relay);
+      ways[eimId] = way;
+    }
     await new Promise<void>((resolve, reject) => {
       this.#console.once('error', reject);
       this.#console.listen(0, address, resolve);
@@ -209,8 +227,7 @@ export class XsDevice {
     this.#ports = { 1: `tcp:${address}:${serial.port}` };
     this.#config = {
       console: { address, port: (this.#console.address() as AddressInfo).port },
-      broker: { address, port: network.port, user: broker.user, password: broker.password },
-      prefixes,
+      ways,
       baud,
       maxResponse,
       settings,

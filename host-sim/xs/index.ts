@@ -1,5 +1,7 @@
+export * from './datagrams.js';
 export * from './decode.js';
 export * from './device.js';
 export * from './host.js';
 export * from './relay.js';
-export type { DeviceOperation } from './wire.js';
+export * from './way.js';
+export type { DeviceOperation, DeviceWay } from './wire.js';

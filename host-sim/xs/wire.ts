@@ -49,13 +49,32 @@ export type DeviceOperation =
   /** A sum of the bits of eUICCMemoryReset (es10.md §4.6). */
   | { op: 'resetMemory'; options: number };
 
+/** How a device reaches one eIM. `address` and `port` are those of the simulator's side of it. */
+export type DeviceWay =
+  | {
+      kind: 'mqtt';
+      address: string;
+      port: number;
+      user?: string;
+      password?: string;
+      /** Of the topics and the client id; `esipa`, and none, when absent. */
+      prefix?: string;
+    }
+  | {
+      /** `https-json` with the JSON binding. */
+      kind: 'https' | 'https-json' | 'coap';
+      address: string;
+      port: number;
+      /** With TLS or DTLS. The other side of `port` speaks it; the device says there whom it trusts. */
+      secure: boolean;
+    };
+
 /** Configuration of the device's program, test/xs/device/demo.ts. */
 export interface DeviceConfig {
   console: { address: string; port: number };
   baud: number;
-  broker: { address: string; port: number; user?: string; password?: string };
-  /** Topic prefix by eimId, `esipa` where none is given. */
-  prefixes: Readonly<Record<string, string>>;
+  /** By eimId. An eIM without a way is not served. */
+  ways: Readonly<Record<string, DeviceWay>>;
   maxResponse?: number;
   /** Replaces single settings of the IPA. */
   settings?: Readonly<Record<string, number | boolean>>;

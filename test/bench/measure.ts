@@ -100,8 +100,9 @@ function merge(asItIs: MemoryLine, live: MemoryLine): MemoryLine {
 
 async function pass(scenario: Scenario, live: Live, board?: 'rv32'): Promise<Required<Measured>> {
   const tap = new UartTap();
+  const { transport } = scenario;
   const profiles = scenario.profiles?.();
-  const world = await xsWorld({ forgetful: true, speed: SPEED, profiles, tap: tap.port });
+  const world = await xsWorld({ forgetful: true, speed: SPEED, transport, profiles, tap: tap.port });
   let network = { up: 0, down: 0 };
   let lost = 0;
   const line = (name: string, before: Figures | undefined, after: Figures): MemoryLine => {

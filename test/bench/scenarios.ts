@@ -1,6 +1,7 @@
 import { factoryProfiles } from '../../host-sim/cli/world.js';
 import type { Order } from '../../host-sim/eim/index.js';
 import type { ProfileSeed } from '../../host-sim/euicc/state.js';
+import { TRANSPORTS, type Transport } from '../xs/eim.js';
 
 /** What a scenario is made of; measure.ts has it. */
 export interface Actions {
@@ -31,10 +32,41 @@ export interface Scenario {
   run(actions: Actions): Promise<void>;
   /** Most commands for the card. */
   mostApdus?: number;
+  /** Between device and eIM. MQTT when absent. */
+  transport?: Transport;
 }
 
 /** @param polls of the scenario with many of them */
 export function scenarios(polls: number): Scenario[] {
+  const all = overMqtt(polls);
+  const others = TRANSPORTS.filter((transport) => transport !== 'mqtt').flatMap((transport) =>
+    all
+      .filter(({ name }) => COMPARED.includes(name))
+      .map((scenario) => ({
+        ...scenario,
+        name: `${scenario.name}-${transport}`,
+        title: `${scenario.title}, ${transportTitle(transport)}`,
+        transport,
+      })),
+  );
+  return [...all, ...others];
+}
+
+/** Scenarios that are measured over every transport; the names of those over MQTT. */
+export const COMPARED: readonly string[] = [
+  'idle',
+  'empty-poll',
+  'enable-report',
+  'five-packages',
+  'download-indirect-12k',
+];
+
+/** For people. */
+export function transportTitle(transport: Transport): string {
+  return { mqtt: 'MQTT', coap: 'CoAP', https: 'HTTP', 'https-json': 'HTTP with JSON' }[transport];
+}
+
+function overMqtt(polls: number): Scenario[] {
   const [, beta, gamma] = factoryProfiles();
   return [
     { name: 'idle', title: 'between two polls', mostApdus: 0, run: ({ rest }) => rest(200) },

@@ -4,7 +4,7 @@ import type { TraceEvent } from '../../host-sim/events.js';
 import { type StartHost, XsDevice } from '../../host-sim/xs/index.js';
 import { describeOnXs } from './available.js';
 import { XsHost } from './run.js';
-import { EID, type XsWorld, xsWorld } from './world.js';
+import { EID, EIM, type XsWorld, xsWorld } from './world.js';
 
 const [, BETA] = factoryProfiles();
 
@@ -32,12 +32,12 @@ function take(event: TraceEvent): void {
 }
 
 async function boot(): Promise<XsDevice> {
-  const { modem, bearer, broker } = world;
+  const { modem, bearer, way } = world;
   device = await XsDevice.boot({
     start: XsHost.start as unknown as StartHost,
     modem,
     bearer,
-    broker,
+    ways: { [EIM]: way },
     observe: (event) => take({ at: 0, who: 'ipa', ...event } as TraceEvent),
     baud: 115_200,
     seed: 1,

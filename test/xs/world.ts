@@ -1,10 +1,10 @@
 import { operators, simulateModem } from '../../host-sim/cli/world.js';
 import { RealClock } from '../../host-sim/clock.js';
-import { Broker, Eim, MqttEim } from '../../host-sim/eim/index.js';
+import { Eim } from '../../host-sim/eim/index.js';
 import type { VirtualEuicc } from '../../host-sim/euicc/index.js';
 import type { ProfileSeed } from '../../host-sim/euicc/state.js';
 import type { TraceEvent } from '../../host-sim/events.js';
-import type { Bearer, StreamTarget } from '../../host-sim/modem/bearer.js';
+import type { Bearer } from '../../host-sim/modem/bearer.js';
 import { listenTcp, type Network, type SimulatedModem } from '../../host-sim/modem/index.js';
 import type { TePort } from '../../host-sim/modem/serial.js';
 import { makePki } from '../../host-sim/pki/index.js';
@@ -12,25 +12,27 @@ import { seeded } from '../../host-sim/random.js';
 import { answerTo, Smdp, serveRsp } from '../../host-sim/smdp/index.js';
 import { MemoryStore } from '../../host-sim/store.js';
 import { Trace } from '../../host-sim/trace/index.js';
-import { relay } from '../../host-sim/xs/relay.js';
+import { openWay, relay, type XsWay } from '../../host-sim/xs/index.js';
 import type { IpaConfig } from './device/ipa.js';
+import { openEim, type Transport } from './eim.js';
 import { type HostOptions, XsHost } from './run.js';
 
 export const EID = '89049032123451234512345678901235';
 /** FQDN of the SM-DP+. */
 export const SMDP = 'smdp.example.com';
-const EIM = 'eim.example.com';
+/** eimId and FQDN of the eIM. */
+export const EIM = 'eim.example.com';
 
-/** Everything around a device that runs on the XS host: modem and eUICC behind TCP, a broker, an eIM, an SM-DP+. */
+/** Everything around a device that runs on the XS host: modem and eUICC behind TCP, an eIM that is reached in one way, an SM-DP+. */
 export interface XsWorld {
   eim: Eim;
   euicc: VirtualEuicc;
   smdp: Smdp;
   modem: SimulatedModem;
   network: Network;
-  /** The modem's data connection, and where the broker is. */
+  /** The modem's data connection, and how the eIM is reached. */
   bearer: Bearer;
-  broker: StreamTarget;
+  way: XsWay;
   /** EimConfigurationData for the device. */
   initialEim: Uint8Array;
   events: TraceEvent[];
@@ -43,6 +45,8 @@ export interface XsWorld {
 
 export async function xsWorld(
   options: {
+    /** MQTT when absent. */
+    transport?: Transport;
     personality?: string;
     observe?: (event: TraceEvent) => void;
     /** `events` stays empty: for long runs. */
@@ -69,7 +73,6 @@ export async function xsWorld(
     now: clock.now,
     random,
   });
-  const broker = await new Broker({ observe: trace.observer('broker') }).listen();
   const smdp = new Smdp({
     credentials: pki.smdps[0],
     ciCertificates: pki.ciCertificates,
@@ -88,8 +91,8 @@ export async function xsWorld(
     observe: trace.observer('eim'),
     connect: (_address, request) => answerTo(smdp, request),
   });
-  const link = new MqttEim({ eim, url: broker.url });
-  await link.open();
+  const { transport = 'mqtt' } = options;
+  const door = await openEim(eim, transport, trace);
   const network = operators();
   const store = new MemoryStore();
   const personality = options.personality ?? 'generic';
@@ -106,9 +109,8 @@ export async function xsWorld(
     baud: 0,
   });
   const port = await listenTcp(tap ? tap(modem) : modem, { host: '127.0.0.1', port: 0 });
-  const { hostname: host, port: brokerPort } = new URL(broker.url);
-  const direct = { address: host, port: Number(brokerPort) };
-  const gated = await relay(bearer, { host, port: direct.port });
+  const host = '127.0.0.1';
+  const gated = await openWay(bearer, door.way);
   const toSmdp = await relay(bearer, { host, port: http.port });
   const hosts: XsHost[] = [];
   return {
@@ -118,39 +120,38 @@ export async function xsWorld(
     modem,
     network,
     bearer,
-    broker: { host, port: direct.port },
-    initialEim: eim.eimConfiguration({ eid: EID, token: false }),
+    way: door.way,
+    initialEim: eim.eimConfiguration({ eid: EID, token: false, protocols: door.protocols }),
     events,
     get networkBytes() {
-      return { up: gated.bytes.up + toSmdp.bytes.up, down: gated.bytes.down + toSmdp.bytes.down };
+      const { bytes } = gated.relay;
+      return { up: bytes.up + toSmdp.bytes.up, down: bytes.down + toSmdp.bytes.down };
     },
     async boot({ direct: isDirect, ...config } = {}, hostOptions = {}) {
       const smdpPort = config.networkThroughModem ? toSmdp.port : http.port;
-      const throughModem = { address: '127.0.0.1', port: gated.port };
-      const host = await XsHost.start({
+      const device = await XsHost.start({
         entry: 'test/xs/device/ipa.ts',
         ports: { 1: `tcp:127.0.0.1:${port.port}` },
         config: {
           baud: 115_200,
-          broker: config.networkThroughModem ? throughModem : direct,
-          ...(isDirect && { smdp: { address: throughModem.address, port: smdpPort } }),
+          way: config.networkThroughModem ? gated.way : door.direct,
+          ...(isDirect && { smdp: { address: host, port: smdpPort } }),
           ...config,
         },
         ...hostOptions,
       });
-      hosts.push(host);
-      return host;
+      hosts.push(device);
+      return device;
     },
     async close() {
       for (const host of hosts) host.kill();
-      gated.close();
+      gated.relay.close();
       toSmdp.close();
       await port.close();
       modem.powerOff();
-      await link.close();
+      await door.close();
       eim.close();
       await http.close();
-      await broker.close();
     },
   };
 }

@@ -1,13 +1,11 @@
 import Host, { Serial, Storage, TCP, Time, Timer } from 'host';
 import { AtModem } from '../../../hal/modem/index.js';
 import { XsHttpClient } from '../../../hal/xs/http-client.js';
-import { XsMqttClient } from '../../../hal/xs/mqtt-client.js';
 import { ConsoleCommand, DEVICE_OPERATIONS, type DeviceConfig } from '../../../host-sim/xs/wire.js';
-import { defaultTimes } from '../../../ipa/esipa/index.js';
-import { MqttLink } from '../../../ipa/esipa/mqtt/link.js';
 import { Ipad } from '../../../ipa/ipad.js';
 import { type IpaContext, resetMemory, SmdpServer, switchLocally } from '../../../ipa/procedures/index.js';
 import { Console } from './console.js';
+import { makeLink, protocolsOfWays } from './link.js';
 
 /** The IPA with a debug console, over which it tells its events and is told what to do: the device of `demo --engine xs`. */
 export default function main(configuration: Readonly<Record<string, unknown>>): void {
@@ -32,7 +30,7 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
   });
   const observe = (event: { event: string }) => terminal.tell(event);
   const random = () => Host.random();
-  const { smdp } = config;
+  const { smdp, ways } = config;
   const ipad = new Ipad({
     modem: new AtModem({
       serial: { io: Serial, baud: config.baud, port: 1 },
@@ -47,7 +45,11 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       random,
       storage: Storage.open({ path: 'ipa', format: 'string' }),
     },
-    settings: { networkThroughModem: true, ...config.settings },
+    settings: {
+      networkThroughModem: true,
+      supportedProtocols: protocolsOfWays(ways),
+      ...config.settings,
+    },
     connectSmdp: smdp
       ? (address, isSmds) =>
           new SmdpServer(
@@ -58,27 +60,8 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       : undefined,
     observe,
     createLink: (eim, eid) => {
-      const own = config.prefixes[eim.eimId];
-      const prefix = own ?? 'esipa';
-      return new MqttLink({
-        eimId: eim.eimId,
-        eid,
-        mqtt: {
-          io: XsMqttClient,
-          host: config.broker.address,
-          port: config.broker.port,
-          user: config.broker.user,
-          password: config.broker.password,
-          socket: { io: TCP },
-          timer: Timer,
-        },
-        timer: Timer,
-        random,
-        times: defaultTimes(),
-        clientId: own ? `{eid}-${own}` : undefined,
-        topics: { toEim: `${prefix}/{eid}/eim`, toIpa: `${prefix}/{eid}/ipa` },
-        observe,
-      });
+      const way = ways[eim.eimId];
+      return way && makeLink({ way, eim, eid, random, observe });
     },
   });
 }

@@ -1,17 +1,17 @@
 import Host, { Serial, Storage, TCP, Time, Timer } from 'host';
 import { AtModem } from '../../../hal/modem/index.js';
 import { XsHttpClient } from '../../../hal/xs/http-client.js';
-import { XsMqttClient } from '../../../hal/xs/mqtt-client.js';
-import { defaultTimes } from '../../../ipa/esipa/index.js';
-import { MqttLink } from '../../../ipa/esipa/mqtt/link.js';
+import type { DeviceWay } from '../../../host-sim/xs/wire.js';
 import type { IpaEvent } from '../../../ipa/events.js';
 import { Ipad } from '../../../ipa/ipad.js';
 import { SmdpServer } from '../../../ipa/procedures/index.js';
+import { makeLink, protocolsOfWays } from './link.js';
 
 /** Configuration of the whole IPA on the XS host. */
 export interface IpaConfig {
   baud: number;
-  broker: { address: string; port: number };
+  /** To its only eIM. */
+  way: DeviceWay;
   /** Where every SM-DP+ is, whatever its name: plain HTTP. Without it downloads come through the eIM. */
   smdp?: { address: string; port: number };
   /** Hex of the EimConfigurationData to associate, if any. */
@@ -25,7 +25,7 @@ export interface IpaConfig {
   quirks?: string;
   access?: 'auto' | 'csim' | 'cgla';
   log?: boolean;
-  /** The way to the broker is the modem's data connection. */
+  /** The way to the eIM is the modem's data connection. */
   networkThroughModem?: boolean;
   /** Polls and ends when it is told to: `call N` (run.ts) is N polls, one after the other. Logs its state, and nothing else. */
   commanded?: boolean;
@@ -58,6 +58,7 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
     settings: {
       networkThroughModem: config.networkThroughModem ?? false,
       pollInterval: config.pollInterval ?? 3_600_000,
+      supportedProtocols: protocolsOfWays({ eim: config.way }),
     },
     observe: (event) => {
       observe?.(event);
@@ -88,21 +89,7 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
         })),
     createLink: (eim, eid) => {
       if (commanded) Host.mark('before the link');
-      const link = new MqttLink({
-        eimId: eim.eimId,
-        eid,
-        mqtt: {
-          io: XsMqttClient,
-          host: config.broker.address,
-          port: config.broker.port,
-          socket: { io: TCP },
-          timer: Timer,
-        },
-        timer: Timer,
-        random,
-        times: defaultTimes(),
-        observe,
-      });
+      const link = makeLink({ way: config.way, eim, eid, random, observe });
       if (commanded) Host.mark('link');
       return link;
     },
