@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import mqtt from 'mqtt';
 import {
@@ -9,6 +10,8 @@ import {
   type MqttWriteOptions,
   XsIpaError,
 } from '../contracts/index.js';
+import { openTls, type TlsOptions, tlsError } from './tls.js';
+import type { TlsSessions } from './tls-sessions.js';
 
 /** How a broker is reached and what is shown to it. Files are read when the configuration is made. */
 export interface BrokerOptions {
@@ -20,6 +23,8 @@ export interface BrokerOptions {
   caFile?: string;
   certificateFile?: string;
   keyFile?: string;
+  /** Where TLS sessions are kept for the next connection. */
+  sessions?: TlsSessions;
   /** Opens the byte stream instead of a socket of this computer: for tests and for a simulated modem's data connection. */
   openStream?: () => Duplex;
   /** Milliseconds. */
@@ -58,6 +63,7 @@ export function mqttConfiguration(options: BrokerOptions): MqttConfiguration {
     ca: file(options.caFile, 'CA'),
     cert: file(options.certificateFile, 'client certificate'),
     key: file(options.keyFile, 'client key'),
+    sessions: options.sessions,
     openStream: options.openStream,
   };
 }
@@ -85,24 +91,17 @@ export class NodeMqttClient implements MqttClient {
   constructor(options: MqttOptions) {
     this.#options = options;
     const settings = {
-      protocol: options.secure ? ('mqtts' as const) : ('mqtt' as const),
-      host: options.host,
-      port: options.port,
       clientId: options.id,
       clean: options.clean ?? true,
       keepalive: Math.round((options.keepAlive ?? 60_000) / 1000),
       username: options.user,
       password: options.password,
-      ca: options.ca as Buffer | undefined,
-      cert: options.cert as Buffer | undefined,
-      key: options.key as Buffer | undefined,
       reconnectPeriod: 0,
       connectTimeout: 30_000,
       resubscribe: false,
       queueQoSZero: false,
     };
-    const open = options.openStream as (() => Duplex) | undefined;
-    this.#client = open ? new mqtt.MqttClient(open, settings) : mqtt.connect(settings);
+    this.#client = new mqtt.MqttClient(() => this.#open(), settings);
     this.#client.on('connect', (packet) => {
       this.#call(() => options.onControl?.(MqttOperation.CONNACK, { sessionPresent: packet.sessionPresent }));
       this.#call(() => options.onWritable?.(WRITABLE));
@@ -161,6 +160,27 @@ export class NodeMqttClient implements MqttClient {
     this.#closed = true;
     // An orderly DISCONNECT while the stream lives; nothing waits for it.
     this.#client.end(!this.#client.connected, {}, () => {});
+  }
+
+  #open(): Duplex {
+    const { host, port, secure, ca, cert, key, sessions, openStream } = this.#options;
+    if (!secure) {
+      const open = openStream as (() => Duplex) | undefined;
+      return open?.() ?? connect({ host, port: port ?? 1883, noDelay: true });
+    }
+    const options = {
+      host,
+      port: port ?? 8883,
+      trust: ca ? { roots: [ca] } : undefined,
+      certificate: cert,
+      key,
+      sessions,
+      openStream,
+    } as TlsOptions;
+    const stream = openTls(options);
+    // The client of the package would call most of these an orderly end.
+    stream.on('error', (reason) => this.#end(tlsError(options, reason) ?? reason));
+    return stream;
   }
 
   #announce(): void {

@@ -1,5 +1,6 @@
 import { XsIpaError } from '../../hal/contracts/index.js';
-import { type HttpTrust, httpConfiguration, trustOf } from '../../hal/node/http.js';
+import { httpConfiguration } from '../../hal/node/http.js';
+import { type TlsTrust, trustOf } from '../../hal/node/tls.js';
 import type { EimConfiguration } from '../../ipa/es10/index.js';
 import { Asn1Binding, HttpsLink, type HttpsLinkOptions } from '../../ipa/esipa/https/index.js';
 import { JsonBinding } from '../../ipa/esipa/https/json.js';
@@ -33,7 +34,7 @@ export function httpsLink(eim: EimConfiguration, { https = {}, bearer, ...rest }
   return new HttpsLink({ eimId: eim.eimId, http, binding, ...rest });
 }
 
-function trusted({ eimId, trustedTls }: EimConfiguration): HttpTrust {
+function trusted({ eimId, trustedTls }: EimConfiguration): TlsTrust {
   if (!trustedTls) return { roots: 'system' };
   try {
     return trustOf(trustedTls.kind, trustedTls.der);

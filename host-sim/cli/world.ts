@@ -149,7 +149,7 @@ export function createIpad(options: IpaOnNode): Ipad {
   const { links = ['mqtt'], broker } = options;
   if (!broker && links.includes('mqtt')) throw new XsIpaError('usage', 'the MQTT link needs a broker');
   const mqtt = broker && mqttConfiguration(broker);
-  if (mqtt && bearer) mqtt.openStream = () => bearer.open(streamTarget(mqtt));
+  if (mqtt && bearer) mqtt.openStream = () => bearer.open({ ...streamTarget(mqtt), tls: undefined });
   return new Ipad({
     modem,
     platform: { timer: clock, time: clock, random, storage: options.storage, sha256 },

@@ -1,7 +1,7 @@
-import { connect, isIP } from 'node:net';
+import { connect } from 'node:net';
 import { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
 import { isRegistered } from '../../hal/contracts/index.js';
+import { openTls } from '../../hal/node/tls.js';
 
 /** What a data connection depends on; a SimulatedModem is one. */
 interface Attachable {
@@ -9,7 +9,7 @@ interface Attachable {
   onRegistration(listener: (registered: boolean, stat: number) => void): () => void;
 }
 
-/** Where a stream leads. `tls` is passed on to node:tls. */
+/** Where a stream leads, PEM. */
 export interface StreamTarget {
   host: string;
   port: number;
@@ -34,14 +34,15 @@ export class Bearer {
   open(target: StreamTarget): Duplex {
     if (!this.#modem.registered) return dead();
     const { host, port, tls } = target;
-    const stream = tls
-      ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }), ...tls })
-      : connect({ host, port });
-    stream.setNoDelay(true);
+    const stream = tls ? openTls({ host, port, ...asTrust(tls) }) : connect({ host, port, noDelay: true });
     this.#open.add(stream);
     stream.on('close', () => this.#open.delete(stream));
     return stream;
   }
+}
+
+function asTrust({ ca, cert, key }: { ca?: Buffer; cert?: Buffer; key?: Buffer }) {
+  return { trust: ca && { roots: [ca] }, certificate: cert, key };
 }
 
 /** A stream that fails at once: there is no network. */

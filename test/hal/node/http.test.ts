@@ -4,7 +4,8 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import * as x509 from '@peculiar/x509';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type HttpTrust, httpConfiguration, trustOf } from '../../../hal/node/http.js';
+import { httpConfiguration } from '../../../hal/node/http.js';
+import { type TlsTrust, trustOf } from '../../../hal/node/tls.js';
 import { behaviour, exchange } from '../http-behaviour.js';
 
 behaviour('the HTTP client on Node', (port) => httpConfiguration({ url: `http://127.0.0.1:${port}` }));
@@ -70,7 +71,7 @@ describe('the HTTP client on Node over TLS', () => {
     for (const one of open.splice(0)) await new Promise((resolve) => one.close(resolve));
   });
 
-  async function ask(shown: Identity, trust: HttpTrust | undefined, serverName = server): Promise<string> {
+  async function ask(shown: Identity, trust: TlsTrust | undefined, serverName = server): Promise<string> {
     const one = createServer({ cert: shown.cert, key: shown.key }, (_request, response) => {
       reached++;
       response.setHeader('connection', 'close');

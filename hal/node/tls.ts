@@ -1,0 +1,198 @@
+import { createHash, X509Certificate } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { XsIpaError } from '../contracts/index.js';
+import type { TlsSessions } from './tls-sessions.js';
+
+/** Whom a TLS client trusts. */
+export type TlsTrust =
+  /** The computer's own roots. */
+  | { roots: 'system' }
+  /** These certificates and nothing else: PEM (one file may hold several), or DER. */
+  | { roots: readonly (string | Uint8Array)[] }
+  /** This public key, whoever vouches for it: a SubjectPublicKeyInfo, DER. Names are not looked at, dates are. */
+  | { pin: Uint8Array };
+
+export interface TlsOptions {
+  /** Where the server is. */
+  host: string;
+  port: number;
+  /** For SNI and the check of the name, when it is another than `host`: behind a tunnel, or for tests. */
+  serverName?: string;
+  /** The system's roots when absent. */
+  trust?: TlsTrust;
+  /** PEM of a client certificate and its key, where the server wants one. */
+  certificate?: string | Uint8Array;
+  key?: string | Uint8Array;
+  /** Where sessions are kept for the next connection; without it each one begins with a full handshake. */
+  sessions?: TlsSessions;
+  /** Opens the byte stream under TLS instead of a socket of this computer: for a simulated modem's data connection. */
+  openStream?: () => Duplex;
+}
+
+/**
+ * How to trust what the tag A6 of an EimConfigurationData holds (spec/esipa.md §7): a CA is the only root, any other certificate
+ * is pinned by its key.
+ * @param kind of the alternative: A0 a SubjectPublicKeyInfo, A1 a certificate; both whole, DER
+ */
+export function trustOf(kind: 'publicKey' | 'certificate', der: Uint8Array): TlsTrust {
+  if (kind === 'publicKey') return { pin: der };
+  const certificate = new X509Certificate(der);
+  return certificate.ca ? { roots: [der] } : { pin: spki(certificate) };
+}
+
+/**
+ * Opens TLS 1.2 or later to a server. Nothing of what is written leaves before the server has shown what is expected of it;
+ * one that does not is left with an 'error' that {@link tlsError} explains.
+ * @param opened called when the server is trusted
+ */
+export function openTls(options: TlsOptions, opened?: (stream: TLSSocket) => void): TLSSocket {
+  const { host, port, certificate, key, sessions } = options;
+  const trust: TlsTrust = options.trust ?? { roots: 'system' };
+  const name = nameOf(options);
+  const identity = sessions && identityOf(options, trust);
+  const session = identity === undefined ? undefined : sessions?.take(identity);
+  const settings: ConnectionOptions = {
+    ...(options.openStream ? { socket: options.openStream() } : { host, port }),
+    // An address is no server name (RFC 6066 §3).
+    ...(isName(name) && { servername: name }),
+    minVersion: 'TLSv1.2',
+    cert: certificate as string | Buffer | undefined,
+    key: key as string | Buffer | undefined,
+    session: session?.ticket,
+    ...('pin' in trust
+      ? { rejectUnauthorized: false }
+      : trust.roots !== 'system' && { ca: trust.roots.map(pem) }),
+  };
+  const stream = connect(settings);
+  stream.setNoDelay(true);
+  let trusted = false;
+  let newest = session;
+  const keep = () => {
+    if (trusted && newest && identity !== undefined) sessions?.keep(identity, newest);
+  };
+  stream.on('session', (ticket: Buffer) => {
+    const until = Date.parse(stream.getPeerX509Certificate()?.validTo ?? '');
+    newest = { ticket, until: Number.isNaN(until) ? Number.POSITIVE_INFINITY : until };
+    keep();
+  });
+  stream.once('secureConnect', () => {
+    const refusal = 'pin' in trust ? pinRefusal(stream.getPeerX509Certificate(), trust.pin) : undefined;
+    if (refusal) {
+      stream.destroy(
+        new XsIpaError('untrusted', `the server ${name} ${refusal}; expected ${expectation(trust, name)}`),
+      );
+      return;
+    }
+    trusted = true;
+    // A ticket of TLS 1.3 is for one connection (RFC 8446 C.4); a session of TLS 1.2 can be used again.
+    if (newest === session && (stream.getProtocol() !== 'TLSv1.2' || !stream.isSessionReused()))
+      newest = undefined;
+    keep();
+    opened?.(stream);
+  });
+  return stream;
+}
+
+/**
+ * What an 'error' of a stream of {@link openTls} says of the server: that it is not the one that is expected or speaks no TLS
+ * (`untrusted`), or does not want this client (`refused`). None where the network failed.
+ */
+export function tlsError(options: TlsOptions, reason: unknown): XsIpaError | undefined {
+  if (reason instanceof XsIpaError) return reason;
+  const code = String((reason as { code?: unknown } | undefined)?.code ?? '');
+  const name = nameOf(options);
+  const expected = expectation(options.trust ?? { roots: 'system' }, name);
+  const error = (what: string, why: string) =>
+    new XsIpaError(what, `the server ${name} ${why}`, { cause: reason });
+  if (/ALERT/.test(code)) {
+    const own = options.certificate ? 'its' : 'no';
+    return error(
+      'refused',
+      `refuses this client, which showed ${own} certificate${detailOf(reason)}; expected ${expected}`,
+    );
+  }
+  if (isRefusal(code))
+    return error('untrusted', `is not the one that is expected${detailOf(reason)}; expected ${expected}`);
+  if (reason instanceof Error && /before secure TLS connection/.test(reason.message))
+    return error('untrusted', `ended the connection when TLS began; expected ${expected}`);
+  return undefined;
+}
+
+/** The reason of a failure for people: OpenSSL's own messages have line numbers of its source. Empty, or begins with a colon. */
+export function detailOf(reason: unknown): string {
+  const { reason: short } = (reason ?? {}) as { reason?: unknown };
+  if (typeof short === 'string') return `: ${short}`;
+  return reason instanceof Error ? `: ${reason.message}` : '';
+}
+
+/** For a log: what a server has to show. */
+export function expectation(trust: TlsTrust, name: string): string {
+  if ('pin' in trust) {
+    const hash = createHash('sha256').update(trust.pin).digest('hex');
+    return `TLS with the key whose SubjectPublicKeyInfo has the SHA-256 ${hash}`;
+  }
+  if (trust.roots === 'system')
+    return `TLS with a valid certificate for ${name} of a CA that this computer trusts`;
+  const subjects = trust.roots
+    .flatMap(certificatesOf)
+    .map((root) => new X509Certificate(root).subject.replaceAll('\n', ', '));
+  return `TLS with a valid certificate for ${name} of ${subjects.join(' or ')}`;
+}
+
+/** Why a certificate does not do where a key is pinned. */
+export function pinRefusal(certificate: X509Certificate | undefined, pin: Uint8Array): string | undefined {
+  if (!certificate) return 'showed no certificate';
+  if (!spki(certificate).equals(pin)) return 'has another key than the one that is pinned';
+  const now = Date.now();
+  const valid = now >= Date.parse(certificate.validFrom) && now <= Date.parse(certificate.validTo);
+  return valid
+    ? undefined
+    : `has a certificate that is valid from ${certificate.validFrom} to ${certificate.validTo}`;
+}
+
+/** Codes of OpenSSL's verification and of a conversation that is no TLS, as Node gives them. */
+function isRefusal(code: string): boolean {
+  return (
+    /^(CERT_|CRL_|ERR_TLS_CERT|ERR_SSL_|EPROTO)/.test(code) ||
+    /(SELF_SIGNED_CERT|ISSUER_CERT|LEAF_SIGNATURE|INVALID_CA|PATH_LENGTH|HOSTNAME_MISMATCH)/.test(code)
+  );
+}
+
+/** Sessions are for the same server, trusted for the same reason, by the same client. */
+function identityOf({ host, port, serverName, certificate }: TlsOptions, trust: TlsTrust): string {
+  const hash = createHash('sha256').update(JSON.stringify([host, port, serverName, Object.keys(trust)]));
+  const add = (bytes: string | Uint8Array) => {
+    // Of a fixed length, so that two lists of the same bytes in other pieces differ.
+    hash.update(createHash('sha256').update(bytes).digest());
+  };
+  if ('pin' in trust) add(trust.pin);
+  else if (trust.roots === 'system') add('system');
+  else trust.roots.forEach(add);
+  hash.update('client');
+  if (certificate) add(certificate);
+  return hash.digest('base64');
+}
+
+function nameOf({ serverName, host }: TlsOptions): string {
+  return serverName ?? host;
+}
+
+function spki(certificate: X509Certificate): Buffer {
+  return certificate.publicKey.export({ type: 'spki', format: 'der' });
+}
+
+function certificatesOf(root: string | Uint8Array): (string | Uint8Array)[] {
+  const text = Buffer.from(root).toString('latin1');
+  return text.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [root];
+}
+
+function pem(root: string | Uint8Array): string {
+  return certificatesOf(root)
+    .map((one) => (typeof one === 'string' ? one : new X509Certificate(one).toString()))
+    .join('\n');
+}
+
+function isName(host: string): boolean {
+  return !host.includes(':') && !/^[\d.]+$/.test(host);
+}
