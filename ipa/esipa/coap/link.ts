@@ -334,7 +334,8 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     const [job] = this.#jobs;
     if (!job) return;
     if (job.into) {
-      this.pour(job, job.into, payload, more, total);
+      // From an empty stack: the way to the card is long (docs/design.md §4).
+      Promise.resolve().then(() => this.pour(job, payload, more, total));
       return;
     }
     try {
@@ -373,13 +374,8 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
   }
 
   /** Hands a block on, and asks for the next one when it was taken. */
-  private pour(
-    job: Job,
-    into: AnswerSink,
-    payload: Uint8Array,
-    more: boolean,
-    total: number | undefined,
-  ): void {
+  private pour(job: Job, payload: Uint8Array, more: boolean, total: number | undefined): void {
+    if (this.#jobs[0] !== job || !job.into) return;
     const tag = firstTag(job.request);
     if (!job.begun) {
       if (firstTag(payload) !== tag) {
@@ -393,7 +389,7 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
       this.#options.observe?.({ event: 'esipa', direction: 'down', eimId, tag, message, byteLength: total });
     }
     // No async function: it would cost memory while the eUICC works.
-    into.take(payload).then(
+    job.into.take(payload).then(
       (isWanted) => this.taken(job, isWanted && more),
       (error) => this.refuse(job, error),
     );
