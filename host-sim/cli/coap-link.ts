@@ -33,7 +33,7 @@ export function coapLink(eim: EimConfiguration, { coap = {}, ...rest }: CoapWorl
   const plain: UdpConfiguration = { io: NodeUdp };
   return new CoapLink({
     eimId: eim.eimId,
-    udp: psk ? dtlsUdp({ udp: plain, psk, timer: rest.timer }) : plain,
+    udp: psk ? dtlsUdp({ udp: plain, peer: psk, timer: rest.timer }) : plain,
     host: hostname,
     port: routed === '' ? (own ?? port) : Number(routed),
     dns: { io: NodeResolver },

@@ -183,7 +183,7 @@ describeWith(
     const secured = (key: string) =>
       dtlsUdp({
         udp: { io: NodeUdp },
-        psk: { identity: 'device', key: Buffer.from(key) },
+        peer: { identity: 'device', key: Buffer.from(key) },
         timer: nodeTimer,
         flight: 300,
         attempts: 3,

@@ -470,7 +470,7 @@ export class World {
   /** Its sessions outlive the IPA. */
   #dtls(): UdpConfiguration {
     const { clock: timer, psk, randomBytes } = this;
-    this.#secured ??= dtlsUdp({ udp: { io: this.udp.io }, psk, timer, randomBytes });
+    this.#secured ??= dtlsUdp({ udp: { io: this.udp.io }, peer: psk, timer, randomBytes });
     return this.#secured;
   }
 

@@ -1,29 +1,29 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Timer, TimerHandle } from '../../contracts/index.js';
-import { keysOf, premaster, prf, SUITES, type Suite } from './crypto.js';
-import { alertText, DtlsError } from './error.js';
+import { timingSafeEqual } from 'node:crypto';
+import type { Timer } from '../../contracts/index.js';
 import {
-  Assembly,
-  Handshake,
-  type Message,
-  message,
-  readHelloVerify,
-  readServerHello,
-  writeClientHello,
-  writeIdentity,
-} from './messages.js';
+  CertificateExchange,
+  type ClientExchange,
+  type DtlsExpectation,
+  type DtlsPsk,
+  PskExchange,
+} from './client-exchange.js';
+import type { Suite } from './crypto.js';
+import { alertText, DtlsError } from './error.js';
+import type { Part } from './flight.js';
+import { readHelloVerify, readServerHello, type ServerHello, writeClientHello } from './hello.js';
+import { Assembly, Handshake, type Message, message } from './messages.js';
 import { Content, Protection, plainRecord, recordsOf } from './record.js';
-
-export interface DtlsPsk {
-  identity: string;
-  key: Uint8Array;
-}
+import { Retransmission } from './retransmission.js';
+import { keysOf, masterOf, verifyData } from './secrets.js';
 
 export interface DtlsClientOptions {
-  psk: DtlsPsk;
+  /** The pre-shared key; or else who the server has to be. */
+  peer: DtlsPsk | DtlsExpectation;
   /** Secure random bytes. */
   randomBytes: (count: number) => Buffer;
   timer: Timer;
+  /** Milliseconds since 1970, for the dates of certificates. */
+  now: () => number;
   /** First pause before a flight is sent again, milliseconds; doubled each time. */
   flight: number;
   attempts: number;
@@ -40,36 +40,43 @@ export interface DtlsClientHandler {
 
 /** Asks the server for a connection id, and needs none itself: the datagrams to a client find it by its address. */
 const NO_CID = Buffer.alloc(0);
+const DECRYPT_ERROR = 51;
 
-/** One session as client: DTLS 1.2 with a pre-shared key (RFC 6347, 4279, 7627, 9146). It may change its socket. */
+/** One session as client: DTLS 1.2 (RFC 6347, 7627, 9146). It may change its socket. */
 export class DtlsClient {
   handler: DtlsClientHandler | undefined;
   /** Datagrams sent since the last one that was heard. */
   unanswered = 0;
-  readonly #options: DtlsClientOptions;
   readonly #random: Buffer;
+  readonly #exchange: ClientExchange;
+  readonly #flight: Retransmission;
   readonly #assembly = new Assembly();
   #cookie: Buffer = Buffer.alloc(0);
   #cookies = 0;
   #transcript: Buffer[] = [];
-  #flight: { type: number; content: Uint8Array }[] = [];
-  #sent = 0;
-  #pause = 0;
-  #deadline: TimerHandle | undefined;
   #sequence = 0;
   #nextMessage = 0;
+  #hello: ServerHello | undefined;
   #suite: Suite | undefined;
-  #serverRandom: Buffer | undefined;
-  #extended = false;
-  #serverCid: Buffer = NO_CID;
   #master: Buffer | undefined;
   #protection: Protection | undefined;
   #changed = false;
+  /** Something came that is not DTLS. */
+  #isPlain = false;
   #state: 'idle' | 'hello' | 'finishing' | 'open' | 'closed' = 'idle';
 
-  constructor(options: DtlsClientOptions) {
-    this.#options = options;
-    this.#random = options.randomBytes(32);
+  constructor({ peer, randomBytes, timer, now, flight, attempts }: DtlsClientOptions) {
+    this.#random = randomBytes(32);
+    this.#exchange =
+      'identity' in peer ? new PskExchange(peer) : new CertificateExchange(peer, randomBytes, now);
+    this.#flight = new Retransmission({
+      timer,
+      flight,
+      attempts,
+      write: (part) => this.#record(part),
+      send: (datagram) => this.handler?.send(datagram),
+      onGivenUp: () => this.#givenUp(),
+    });
   }
 
   get isOpen(): boolean {
@@ -83,7 +90,7 @@ export class DtlsClient {
 
   start(): void {
     this.#state = 'hello';
-    this.#hello();
+    this.#sayHello();
   }
 
   write(data: Uint8Array): void {
@@ -100,66 +107,59 @@ export class DtlsClient {
   }
 
   #end(): void {
-    this.#options.timer.clear(this.#deadline);
-    this.#deadline = undefined;
+    this.#flight.stop();
     this.#state = 'closed';
   }
 
   #fail(code: ConstructorParameters<typeof DtlsError>[0], text: string): void {
     if (this.#state === 'closed') return;
-    const { identity } = this.#options.psk;
+    const { label, expected } = this.#exchange;
     this.#end();
-    this.handler?.onFailure(new DtlsError(code, `DTLS as ${identity}: ${text}`));
+    this.handler?.onFailure(new DtlsError(code, `${label}: ${text}; expected ${expected}`));
   }
 
-  // Flights ---------------------------------------------------------------------------------------------------------
+  #givenUp(): void {
+    if (this.#isPlain)
+      this.#fail('refused', 'the server answered the handshake with something that is not DTLS');
+    else this.#fail('noAnswer', `the server did not answer the handshake${this.#hint}`);
+  }
 
-  #hello(): void {
+  get #hint(): string {
+    return this.#state === 'finishing' && this.#suite?.exchange === 'psk'
+      ? '; it may have another key for this identity'
+      : '';
+  }
+
+  // Out -------------------------------------------------------------------------------------------------------------
+
+  #sayHello(): void {
+    const { suites, hello } = this.#exchange;
     const body = writeClientHello({
       random: this.#random,
       cookie: this.#cookie,
-      suites: SUITES.map(({ id }) => id),
+      suites: suites.map(({ id }) => id),
       extendedMasterSecret: true,
       renegotiationInfo: true,
       connectionId: NO_CID,
+      ...hello,
     });
-    const hello = message(Handshake.clientHello, this.#nextMessage++, body);
-    this.#transcript = [hello.whole];
-    this.#begin([{ type: Content.handshake, content: hello.whole }]);
+    const { whole } = message(Handshake.clientHello, this.#nextMessage++, body);
+    this.#transcript = [whole];
+    this.#flight.begin([{ type: Content.handshake, content: whole }]);
   }
 
-  #begin(flight: { type: number; content: Uint8Array }[]): void {
-    this.#flight = flight;
-    this.#sent = 0;
-    this.#pause = this.#options.flight;
-    this.#again();
-  }
-
-  #again(): void {
-    const { timer, attempts } = this.#options;
-    timer.clear(this.#deadline);
-    if (this.#sent === attempts) {
-      const hint = this.#state === 'finishing' ? '; it may have another key for this identity' : '';
-      this.#fail('noAnswer', `the server did not answer the handshake${hint}`);
-      return;
-    }
-    this.#sent++;
-    this.#deadline = timer.set(() => this.#again(), this.#pause);
-    this.#pause *= 2;
-    const last = this.#flight.at(-1);
-    const records = this.#flight.map((part) =>
-      // Finished is the first one that is protected.
-      part === last && this.#protection
-        ? this.#protection.seal(part.type, part.content)
-        : plainRecord(part.type, this.#sequence++, part.content),
-    );
-    this.handler?.send(Buffer.concat(records));
+  #record({ type, content, isProtected }: Part): Buffer {
+    return isProtected && this.#protection
+      ? this.#protection.seal(type, content)
+      : plainRecord(type, this.#sequence++, content);
   }
 
   // In --------------------------------------------------------------------------------------------------------------
 
   take(datagram: Uint8Array): void {
-    for (const record of recordsOf(datagram, 0)) {
+    const records = recordsOf(datagram, 0);
+    if (records.length === 0) this.#isPlain = true;
+    for (const record of records) {
       if (this.#state === 'closed') return;
       if (record.epoch === 0) {
         if (this.#state !== 'open') this.#plain(record.type, record.fragment);
@@ -191,7 +191,9 @@ export class DtlsClient {
       for (const one of this.#assembly.take(fragment).messages) this.#take(one);
     } catch (error) {
       if (!(error instanceof DtlsError)) throw error;
-      this.#fail('protocol', error.message);
+      const alert = { type: Content.alert, content: Buffer.from([2, error.alert]) };
+      this.handler?.send(this.#record({ ...alert, isProtected: true }));
+      this.#fail(error.code as 'protocol', error.message);
     }
   }
 
@@ -199,55 +201,49 @@ export class DtlsClient {
     if (one.type === Handshake.helloVerifyRequest && this.#state === 'hello') {
       if (++this.#cookies > 3) throw new DtlsError('protocol', 'the server is not content with its cookie');
       this.#cookie = readHelloVerify(one.body);
-      this.#hello();
+      this.#sayHello();
       return;
     }
     if (one.type === Handshake.finished) {
       this.#finished(one);
       return;
     }
-    if (this.#state !== 'hello') throw new DtlsError('protocol', `a message of type ${one.type} out of turn`);
+    const isFirst = one.type === Handshake.serverHello;
+    if (this.#state !== 'hello' || isFirst !== (this.#hello === undefined))
+      throw new DtlsError('protocol', `a message of type ${one.type} out of turn`);
     this.#transcript.push(one.whole);
-    switch (one.type) {
-      case Handshake.serverHello: {
-        const hello = readServerHello(one.body);
-        this.#suite = SUITES.find(({ id }) => id === hello.suite);
-        if (!this.#suite) throw new DtlsError('protocol', 'the server chose a suite that was not offered');
-        this.#serverRandom = hello.random;
-        this.#extended = hello.extendedMasterSecret;
-        this.#serverCid = hello.connectionId ?? NO_CID;
-        break;
-      }
-      // A hint which key to take: there is one only.
-      case Handshake.serverKeyExchange:
-        break;
-      case Handshake.serverHelloDone:
-        this.#finish();
-        break;
-      default:
-        throw new DtlsError('protocol', `the server asks for more than a pre-shared key (type ${one.type})`);
-    }
+    if (isFirst) this.#greeted(readServerHello(one.body));
+    else if (one.type === Handshake.serverHelloDone) this.#finish();
+    else this.#exchange.take(one);
+  }
+
+  #greeted(hello: ServerHello): void {
+    this.#suite = this.#exchange.suites.find(({ id }) => id === hello.suite);
+    if (!this.#suite) throw new DtlsError('protocol', 'the server chose a suite that was not offered');
+    this.#hello = hello;
+    this.#exchange.begin(hello, this.#random);
   }
 
   #finish(): void {
     const suite = this.#suite;
-    const serverRandom = this.#serverRandom;
-    if (!suite || !serverRandom) throw new DtlsError('protocol', 'ServerHelloDone without ServerHello');
-    const { psk } = this.#options;
-    const exchange = message(Handshake.clientKeyExchange, this.#nextMessage++, writeIdentity(psk.identity));
-    this.#transcript.push(exchange.whole);
-    const master = masterOf(psk.key, this.#extended, this.#transcript, this.#random, serverRandom);
-    const keys = keysOf(master, this.#random, serverRandom);
+    const hello = this.#hello;
+    if (!suite || !hello) throw new DtlsError('protocol', 'ServerHelloDone without ServerHello');
+    const { premaster, messages } = this.#exchange.finish();
+    const wholes = messages.map(({ type, body }) => message(type, this.#nextMessage++, body).whole);
+    this.#transcript.push(...wholes);
+    const { extendedMasterSecret, random, connectionId = NO_CID } = hello;
+    const master = masterOf(premaster, extendedMasterSecret, this.#transcript, this.#random, random);
+    const keys = keysOf(master, this.#random, random);
     this.#master = master;
-    this.#protection = new Protection(suite, keys.client, keys.server, this.#serverCid, NO_CID);
+    this.#protection = new Protection(suite, keys.client, keys.server, connectionId, NO_CID);
     const verify = verifyData(master, 'client finished', this.#transcript);
     const finished = message(Handshake.finished, this.#nextMessage++, verify);
     this.#transcript.push(finished.whole);
     this.#state = 'finishing';
-    this.#begin([
-      { type: Content.handshake, content: exchange.whole },
+    this.#flight.begin([
+      ...wholes.map((content) => ({ type: Content.handshake, content })),
       { type: Content.changeCipherSpec, content: Buffer.from([1]) },
-      { type: Content.handshake, content: finished.whole },
+      { type: Content.handshake, content: finished.whole, isProtected: true },
     ]);
   }
 
@@ -257,35 +253,10 @@ export class DtlsClient {
       throw new DtlsError('protocol', 'Finished out of turn');
     const expected = verifyData(master, 'server finished', this.#transcript);
     if (one.body.length !== expected.length || !timingSafeEqual(one.body, expected))
-      throw new DtlsError('protocol', 'the server saw another handshake');
-    this.#options.timer.clear(this.#deadline);
-    this.#deadline = undefined;
+      throw new DtlsError('protocol', 'the server saw another handshake', DECRYPT_ERROR);
+    this.#flight.stop();
     this.#state = 'open';
     this.#transcript = [];
-    this.#flight = [];
     this.handler?.onOpen();
   }
-}
-
-/** The master secret, bound to the handshake where both sides can (RFC 7627). */
-export function masterOf(
-  psk: Uint8Array,
-  extended: boolean,
-  transcript: readonly Buffer[],
-  clientRandom: Buffer,
-  serverRandom: Buffer,
-): Buffer {
-  const secret = premaster(psk);
-  if (extended) return prf(secret, 'extended master secret', hash(transcript), 48);
-  return prf(secret, 'master secret', Buffer.concat([clientRandom, serverRandom]), 48);
-}
-
-export function verifyData(master: Buffer, label: string, transcript: readonly Buffer[]): Buffer {
-  return prf(master, label, hash(transcript), 12);
-}
-
-function hash(transcript: readonly Buffer[]): Buffer {
-  const sum = createHash('sha256');
-  for (const part of transcript) sum.update(part);
-  return sum.digest();
 }

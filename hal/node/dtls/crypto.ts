@@ -1,9 +1,11 @@
-import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import type { Keys } from './secrets.js';
 
-/** What the AEAD suites with a pre-shared key differ in; the hash is SHA-256 for all (RFC 6655, RFC 5487). */
+/** What the AEAD suites differ in; the hash is SHA-256 for all (RFC 6655, RFC 5487, RFC 7251, RFC 5289). */
 export interface Suite {
   readonly id: number;
   readonly name: string;
+  readonly exchange: 'psk' | 'ecdhe';
   readonly cipher: 'aes-128-ccm' | 'aes-128-gcm';
   /** Bytes of the authentication tag. */
   readonly tag: number;
@@ -11,47 +13,28 @@ export interface Suite {
 
 /** Shortest records first: what is chosen where the other side has no wish. */
 export const SUITES: readonly Suite[] = [
-  { id: 0xc0a8, name: 'TLS_PSK_WITH_AES_128_CCM_8', cipher: 'aes-128-ccm', tag: 8 },
-  { id: 0xc0a4, name: 'TLS_PSK_WITH_AES_128_CCM', cipher: 'aes-128-ccm', tag: 16 },
-  { id: 0x00a8, name: 'TLS_PSK_WITH_AES_128_GCM_SHA256', cipher: 'aes-128-gcm', tag: 16 },
+  { id: 0xc0a8, name: 'TLS_PSK_WITH_AES_128_CCM_8', exchange: 'psk', cipher: 'aes-128-ccm', tag: 8 },
+  { id: 0xc0a4, name: 'TLS_PSK_WITH_AES_128_CCM', exchange: 'psk', cipher: 'aes-128-ccm', tag: 16 },
+  { id: 0x00a8, name: 'TLS_PSK_WITH_AES_128_GCM_SHA256', exchange: 'psk', cipher: 'aes-128-gcm', tag: 16 },
+  {
+    id: 0xc0ae,
+    name: 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8',
+    exchange: 'ecdhe',
+    cipher: 'aes-128-ccm',
+    tag: 8,
+  },
+  { id: 0xc0ac, name: 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM', exchange: 'ecdhe', cipher: 'aes-128-ccm', tag: 16 },
+  {
+    id: 0xc02b,
+    name: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+    exchange: 'ecdhe',
+    cipher: 'aes-128-gcm',
+    tag: 16,
+  },
 ];
 
-/** Keys of one direction. */
-export interface Keys {
-  key: Buffer;
-  /** Four bytes; the rest of the nonce stands in the record. */
-  iv: Buffer;
-}
-
-/** P_SHA256 (RFC 5246 §5). */
-export function prf(secret: Uint8Array, label: string, seed: Uint8Array, length: number): Buffer {
-  const whole = Buffer.concat([Buffer.from(label, 'latin1'), seed]);
-  const hmac = (data: Uint8Array) => createHmac('sha256', secret).update(data).digest();
-  const parts: Buffer[] = [];
-  let a: Buffer = whole;
-  for (let have = 0; have < length; have += 32) {
-    a = hmac(a);
-    parts.push(hmac(Buffer.concat([a, whole])));
-  }
-  return Buffer.concat(parts).subarray(0, length);
-}
-
-/** premaster secret of plain PSK (RFC 4279 §2). */
-export function premaster(psk: Uint8Array): Buffer {
-  const length = Buffer.from([psk.length >> 8, psk.length & 255]);
-  return Buffer.concat([length, Buffer.alloc(psk.length), length, psk]);
-}
-
-export function keysOf(
-  master: Uint8Array,
-  clientRandom: Uint8Array,
-  serverRandom: Uint8Array,
-): { client: Keys; server: Keys } {
-  const block = prf(master, 'key expansion', Buffer.concat([serverRandom, clientRandom]), 40);
-  return {
-    client: { key: block.subarray(0, 16), iv: block.subarray(32, 36) },
-    server: { key: block.subarray(16, 32), iv: block.subarray(36, 40) },
-  };
+export function suitesOf(exchange: Suite['exchange']): Suite[] {
+  return SUITES.filter((suite) => suite.exchange === exchange);
 }
 
 export function seal(

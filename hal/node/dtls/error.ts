@@ -1,5 +1,7 @@
 import { XsIpaError } from '../../contracts/index.js';
 
+const HANDSHAKE_FAILURE = 40;
+
 /** A DTLS session could not be had. */
 export class DtlsError extends XsIpaError {
   override readonly name = 'DtlsError';
@@ -10,8 +12,12 @@ export class DtlsError extends XsIpaError {
       /** the other side refused, or proved not to have the key */
       | 'refused'
       /** what came is not DTLS 1.2 as it should be */
-      | 'protocol',
+      | 'protocol'
+      /** the server is not the one that is expected */
+      | 'untrusted',
     message: string,
+    /** What the other side is told (RFC 5246 §7.2). */
+    readonly alert: number = HANDSHAKE_FAILURE,
   ) {
     super(code, message);
   }
@@ -24,7 +30,13 @@ export function alertText(description: number): string {
     10: 'unexpected_message',
     20: 'bad_record_mac',
     40: 'handshake_failure',
+    42: 'bad_certificate',
+    43: 'unsupported_certificate',
+    44: 'certificate_revoked',
+    45: 'certificate_expired',
+    46: 'certificate_unknown',
     47: 'illegal_parameter',
+    48: 'unknown_ca',
     50: 'decode_error',
     51: 'decrypt_error',
     70: 'protocol_version',
@@ -33,6 +45,7 @@ export function alertText(description: number): string {
     90: 'user_canceled',
     109: 'missing_extension',
     110: 'unsupported_extension',
+    112: 'unrecognized_name',
     115: 'unknown_psk_identity',
   };
   return names[description] ?? `alert ${description}`;

@@ -1,3 +1,4 @@
+import { Reader } from './bytes.js';
 import { DtlsError } from './error.js';
 
 /** Handshake types (RFC 5246 §7.4, RFC 6347 §4.3.2). */
@@ -5,19 +6,20 @@ export const Handshake = {
   clientHello: 1,
   serverHello: 2,
   helloVerifyRequest: 3,
+  certificate: 11,
   serverKeyExchange: 12,
+  certificateRequest: 13,
   serverHelloDone: 14,
   clientKeyExchange: 16,
   finished: 20,
 } as const;
 
-const Extension = { extendedMasterSecret: 23, connectionId: 54, renegotiationInfo: 0xff01 } as const;
-/** Stands for the extension of that name. */
-const RENEGOTIATION_SCSV = 0x00ff;
-const VERSION = 0xfefd;
-const HEADER = 12;
-/** Longest message that is put together: nobody needs more for a pre-shared key. */
-const LONGEST = 4_096;
+/** Bytes of a message's header. */
+export const HEADER = 12;
+/** Most bytes of messages that are kept until they are whole: a chain of some certificates. */
+const LONGEST = 16_384;
+/** Messages that may come before the one that is due. */
+const AHEAD = 8;
 
 export interface Message {
   type: number;
@@ -37,24 +39,50 @@ export function message(type: number, sequence: number, body: Uint8Array): Messa
   return { type, sequence, whole, body: whole.subarray(HEADER) };
 }
 
-/** Puts messages together from their fragments, in order; what comes out of turn will come again. */
+/** A part of a message, with a header of its own. */
+export function fragmentOf(whole: Uint8Array, offset: number, count: number): Buffer {
+  const header = Buffer.from(whole.subarray(0, HEADER));
+  header.writeUIntBE(offset, 6, 3);
+  header.writeUIntBE(count, 9, 3);
+  return Buffer.concat([header, whole.subarray(HEADER + offset, HEADER + offset + count)]);
+}
+
+/** A message of which parts have come. */
+interface Part {
+  type: number;
+  body: Buffer;
+  /** 1 for each byte that is there. */
+  there: Uint8Array;
+  missing: number;
+}
+
+/**
+ * Puts messages together from their fragments, which may come in any order and overlap. What there is no room for is
+ * dropped: it will come again.
+ */
 export class Assembly {
   /** Number of the message that is due. */
   next: number;
-  #type = 0;
-  #body: Buffer | undefined;
-  #have = 0;
+  readonly #limit: number;
+  readonly #parts = new Map<number, Part>();
+  #held = 0;
 
-  constructor(next = 0) {
+  /** @param limit bytes of all messages that are not whole, or wait for their turn */
+  constructor(next = 0, limit = LONGEST) {
     this.next = next;
+    this.#limit = limit;
+  }
+
+  /** Bytes of messages that are kept. */
+  get held(): number {
+    return this.#held;
   }
 
   /**
-   * @returns the messages that are whole now, and whether there were some that had been before
+   * @returns the messages whose turn it is, and whether there were some that had been before
    * @throws DtlsError 'protocol'
    */
   take(fragment: Buffer): { messages: Message[]; again: boolean } {
-    const messages: Message[] = [];
     let again = false;
     const reader = new Reader(fragment);
     while (reader.left > 0) {
@@ -63,176 +91,51 @@ export class Assembly {
       const sequence = reader.uint(2);
       const offset = reader.uint(3);
       const piece = reader.bytes(reader.uint(3));
-      if (length > LONGEST || offset + piece.length > length)
+      if (length > this.#limit)
+        throw new DtlsError('protocol', `a handshake message of ${length} bytes; ${this.#limit} at most`);
+      if (offset + piece.length > length)
         throw new DtlsError('protocol', 'a handshake message of a wrong length');
       if (sequence < this.next) again = true;
-      if (sequence !== this.next) continue;
-      if (offset === 0) {
-        this.#body = Buffer.alloc(length);
-        this.#type = type;
-        this.#have = 0;
-      }
-      const body = this.#body;
-      if (!body || offset !== this.#have || body.length !== length || type !== this.#type) continue;
-      piece.copy(body, offset);
-      this.#have += piece.length;
-      if (this.#have < length) continue;
-      this.#body = undefined;
-      this.next++;
-      messages.push(message(type, sequence, body));
+      else if (sequence < this.next + AHEAD) this.#keep(type, length, sequence, offset, piece);
     }
-    return { messages, again };
-  }
-}
-
-class Reader {
-  #at = 0;
-  readonly #source: Buffer;
-
-  constructor(source: Buffer) {
-    this.#source = source;
+    return { messages: this.#due(), again };
   }
 
-  get left(): number {
-    return this.#source.length - this.#at;
+  #keep(type: number, length: number, sequence: number, offset: number, piece: Buffer): void {
+    let part = this.#parts.get(sequence);
+    if (part && (part.type !== type || part.body.length !== length)) {
+      this.#drop(sequence);
+      part = undefined;
+    }
+    if (!part) {
+      if (this.#held + length > this.#limit) {
+        if (sequence !== this.next) return;
+        for (const other of [...this.#parts.keys()]) this.#drop(other);
+      }
+      part = { type, body: Buffer.alloc(length), there: new Uint8Array(length), missing: length };
+      this.#parts.set(sequence, part);
+      this.#held += length;
+    }
+    for (let i = 0; i < piece.length; i++) {
+      if (part.there[offset + i] === 1) continue;
+      part.there[offset + i] = 1;
+      part.body[offset + i] = piece[i];
+      part.missing--;
+    }
   }
 
-  uint(size: number): number {
-    return this.bytes(size).readUIntBE(0, size);
+  #due(): Message[] {
+    const messages: Message[] = [];
+    for (;;) {
+      const part = this.#parts.get(this.next);
+      if (!part || part.missing > 0) return messages;
+      this.#drop(this.next);
+      messages.push(message(part.type, this.next++, part.body));
+    }
   }
 
-  bytes(count: number): Buffer {
-    if (count > this.left) throw new DtlsError('protocol', 'a handshake message is cut off');
-    this.#at += count;
-    return this.#source.subarray(this.#at - count, this.#at);
+  #drop(sequence: number): void {
+    this.#held -= this.#parts.get(sequence)?.body.length ?? 0;
+    this.#parts.delete(sequence);
   }
-
-  /** Bytes behind their length. */
-  vector(size: number): Buffer {
-    return this.bytes(this.uint(size));
-  }
-}
-
-const uint = (value: number, size: number) => {
-  const bytes = Buffer.alloc(size);
-  bytes.writeUIntBE(value, 0, size);
-  return bytes;
-};
-const vector = (content: Uint8Array, size: number) => Buffer.concat([uint(content.length, size), content]);
-
-/** What of extensions is understood; connectionId is what the sender wants to see in records to it. */
-export interface Extensions {
-  extendedMasterSecret: boolean;
-  renegotiationInfo: boolean;
-  connectionId: Buffer | undefined;
-}
-
-function writeExtensions({ extendedMasterSecret, renegotiationInfo, connectionId }: Extensions): Buffer {
-  const parts: Buffer[] = [];
-  const add = (type: number, content: Uint8Array) => parts.push(uint(type, 2), vector(content, 2));
-  if (renegotiationInfo) add(Extension.renegotiationInfo, Buffer.from([0]));
-  if (extendedMasterSecret) add(Extension.extendedMasterSecret, Buffer.alloc(0));
-  if (connectionId) add(Extension.connectionId, vector(connectionId, 1));
-  return parts.length === 0 ? Buffer.alloc(0) : vector(Buffer.concat(parts), 2);
-}
-
-function readExtensions(reader: Reader): Extensions {
-  const found: Extensions = {
-    extendedMasterSecret: false,
-    renegotiationInfo: false,
-    connectionId: undefined,
-  };
-  if (reader.left === 0) return found;
-  const list = new Reader(reader.vector(2));
-  while (list.left > 0) {
-    const type = list.uint(2);
-    const content = new Reader(list.vector(2));
-    if (type === Extension.extendedMasterSecret) found.extendedMasterSecret = true;
-    else if (type === Extension.renegotiationInfo) found.renegotiationInfo = true;
-    else if (type === Extension.connectionId) found.connectionId = Buffer.from(content.vector(1));
-  }
-  return found;
-}
-
-export interface ClientHello extends Extensions {
-  random: Buffer;
-  cookie: Buffer;
-  suites: number[];
-}
-
-export function writeClientHello({ random, cookie, suites, ...extensions }: ClientHello): Buffer {
-  return Buffer.concat([
-    uint(VERSION, 2),
-    random,
-    vector(Buffer.alloc(0), 1),
-    vector(cookie, 1),
-    vector(Buffer.concat(suites.map((suite) => uint(suite, 2))), 2),
-    vector(Buffer.from([0]), 1),
-    writeExtensions(extensions),
-  ]);
-}
-
-/** @throws DtlsError 'protocol' */
-export function readClientHello(body: Buffer): ClientHello {
-  const reader = new Reader(body);
-  // Minor numbers run downwards: fefd is 1.2, feff 1.0.
-  if (reader.uint(2) > VERSION) throw new DtlsError('protocol', 'the client does not speak DTLS 1.2');
-  const random = Buffer.from(reader.bytes(32));
-  reader.vector(1);
-  const cookie = Buffer.from(reader.vector(1));
-  const list = new Reader(reader.vector(2));
-  const suites: number[] = [];
-  while (list.left > 0) suites.push(list.uint(2));
-  reader.vector(1);
-  const extensions = readExtensions(reader);
-  if (suites.includes(RENEGOTIATION_SCSV)) extensions.renegotiationInfo = true;
-  return { random, cookie, suites, ...extensions };
-}
-
-export function writeHelloVerify(cookie: Uint8Array): Buffer {
-  // RFC 6347 §4.2.1: 1.0, whatever will be agreed on.
-  return Buffer.concat([uint(0xfeff, 2), vector(cookie, 1)]);
-}
-
-/** The cookie. @throws DtlsError 'protocol' */
-export function readHelloVerify(body: Buffer): Buffer {
-  const reader = new Reader(body);
-  reader.uint(2);
-  return Buffer.from(reader.vector(1));
-}
-
-export interface ServerHello extends Extensions {
-  random: Buffer;
-  suite: number;
-}
-
-export function writeServerHello({ random, suite, ...extensions }: ServerHello): Buffer {
-  return Buffer.concat([
-    uint(VERSION, 2),
-    random,
-    vector(Buffer.alloc(0), 1),
-    uint(suite, 2),
-    Buffer.from([0]),
-    writeExtensions(extensions),
-  ]);
-}
-
-/** @throws DtlsError 'protocol' */
-export function readServerHello(body: Buffer): ServerHello {
-  const reader = new Reader(body);
-  if (reader.uint(2) !== VERSION) throw new DtlsError('protocol', 'the server does not speak DTLS 1.2');
-  const random = Buffer.from(reader.bytes(32));
-  reader.vector(1);
-  const suite = reader.uint(2);
-  if (reader.uint(1) !== 0) throw new DtlsError('protocol', 'the server wants to compress');
-  return { random, suite, ...readExtensions(reader) };
-}
-
-export function writeIdentity(identity: string): Buffer {
-  return vector(Buffer.from(identity, 'utf8'), 2);
-}
-
-/** @throws DtlsError 'protocol' */
-export function readIdentity(body: Buffer): string {
-  return new Reader(body).vector(2).toString('utf8');
 }

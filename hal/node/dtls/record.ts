@@ -1,4 +1,5 @@
-import { type Keys, type Suite, seal, unseal } from './crypto.js';
+import { type Suite, seal, unseal } from './crypto.js';
+import type { Keys } from './secrets.js';
 
 /** Content types (RFC 6347 §4.1, RFC 9146 §4). */
 export const Content = { changeCipherSpec: 20, alert: 21, handshake: 22, data: 23, cid: 25 } as const;

@@ -1,28 +1,17 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { masterOf, verifyData } from './client.js';
-import { keysOf, SUITES, type Suite } from './crypto.js';
-import { DtlsError } from './error.js';
-import {
-  Assembly,
-  type ClientHello,
-  Handshake,
-  type Message,
-  message,
-  readClientHello,
-  readIdentity,
-  writeHelloVerify,
-  writeServerHello,
-} from './messages.js';
-import { Content, type DtlsRecord, Protection, plainRecord, recordsOf } from './record.js';
+import { alertText, DtlsError } from './error.js';
+import { type ClientHello, readClientHello, writeHelloVerify } from './hello.js';
+import { Assembly, Handshake, message } from './messages.js';
+import { Content, type DtlsRecord, plainRecord, recordsOf } from './record.js';
+import { ServerHandshake } from './server-handshake.js';
+import type { ServerSecrets } from './server-secrets.js';
 
 export interface DtlsAddress {
   readonly address: string;
   readonly port: number;
 }
 
-export interface DtlsServerOptions {
-  /** The key of an identity; undefined for one that is not known. */
-  psk: (identity: string) => Uint8Array | undefined;
+export interface DtlsServerOptions extends ServerSecrets {
   /** Secure random bytes. */
   randomBytes: (count: number) => Buffer;
   send: (datagram: Uint8Array, to: DtlsAddress) => void;
@@ -38,43 +27,24 @@ export interface DtlsServerOptions {
 
 const CID_LENGTH = 4;
 const DECRYPT_ERROR = 51;
-const HANDSHAKE_FAILURE = 40;
-const PROTOCOL_VERSION = 70;
-const UNKNOWN_IDENTITY = 115;
-
-interface Hidden {
-  readonly cid: Buffer;
-  readonly assembly: Assembly;
-  hello: ClientHello | undefined;
-  suite: Suite | undefined;
-  serverRandom: Buffer;
-  transcript: Buffer[];
-  /** The last flight, for a client that has not heard it. */
-  flight: (() => Buffer) | undefined;
-  protection: Protection | undefined;
-  changed: boolean;
-  master: Buffer | undefined;
-  expected: Buffer | undefined;
-  sequence: number;
-  nextMessage: number;
-}
 
 /** One client. Where it has a connection id its address may change. */
 export class DtlsServerSession {
+  /** Of its pre-shared key; empty for a client that looked at the certificate. */
   identity = '';
   peer: DtlsAddress;
   isOpen = false;
   /** @internal */
-  readonly hidden: Hidden;
+  readonly hidden: ServerHandshake;
 
-  constructor(peer: DtlsAddress, hidden: Hidden) {
+  constructor(peer: DtlsAddress, hidden: ServerHandshake) {
     this.peer = peer;
     this.hidden = hidden;
   }
 }
 
 /**
- * DTLS 1.2 with pre-shared keys, as server and without a socket: datagrams in, datagrams out. It keeps no state for a client
+ * DTLS 1.2 with pre-shared keys, a certificate or its key, as server and without a socket: datagrams in, datagrams out. It keeps no state for a client
  * that has not proved its address, and needs no timer: the client sends its flight again, and so does the server then.
  */
 export class DtlsServer {
@@ -141,18 +111,13 @@ export class DtlsServer {
     }
   }
 
-  #alert(from: DtlsAddress, description: number): void {
-    this.#options.send(plainRecord(Content.alert, 0, Buffer.from([2, description])), from);
+  #refuse(from: DtlsAddress, session: DtlsServerSession | undefined, error: DtlsError): void {
+    if (session) this.#forget(session);
+    this.#options.send(plainRecord(Content.alert, 0, Buffer.from([2, error.alert])), from);
+    this.#report(from, error.message);
   }
 
-  #refuse(
-    from: DtlsAddress,
-    session: DtlsServerSession | undefined,
-    description: number,
-    text: string,
-  ): void {
-    if (session) this.#forget(session);
-    this.#alert(from, description);
+  #report(from: DtlsAddress, text: string): void {
     this.#options.onRefused?.(from, new DtlsError('refused', `${keyOf(from)}: ${text}`));
   }
 
@@ -164,25 +129,31 @@ export class DtlsServer {
       if (record.type === Content.handshake) this.#handshake(record, from, session);
       else if (record.type === Content.changeCipherSpec && session?.hidden.protection)
         session.hidden.changed = true;
-      else if (record.type === Content.alert && session && record.fragment[0] === 2) this.#forget(session);
+      else if (record.type === Content.alert && session && !session.isOpen)
+        this.#alert(record.fragment, session);
     } catch (error) {
       if (!(error instanceof DtlsError)) throw error;
-      this.#refuse(from, session, HANDSHAKE_FAILURE, error.message);
+      // Anybody can begin anew in its name.
+      const isHello = record.fragment[0] === Handshake.clientHello;
+      this.#refuse(from, isHello ? undefined : session, error);
     }
+  }
+
+  #alert([level, description]: Buffer, session: DtlsServerSession): void {
+    if (level !== 2 && description !== 0) return;
+    if (level === 2) this.#report(session.peer, `the client refused with ${alertText(description)}`);
+    this.#forget(session);
   }
 
   #handshake(record: DtlsRecord, from: DtlsAddress, session: DtlsServerSession | undefined): void {
     if (record.fragment[0] === Handshake.clientHello) this.#hello(record, from);
-    else if (session) {
-      const { messages, again } = session.hidden.assembly.take(record.fragment);
-      for (const one of messages) this.#exchange(session, one);
-      if (again) this.#repeat(session);
-    }
+    else if (session?.hidden.take(record.fragment)) this.#send(session);
+    if (session) session.identity = session.hidden.identity;
   }
 
-  #repeat(session: DtlsServerSession): void {
-    const { flight } = session.hidden;
-    if (flight) this.#options.send(flight(), session.peer);
+  /** Its last flight, once more. */
+  #send(session: DtlsServerSession): void {
+    for (const datagram of session.hidden.flight()) this.#options.send(datagram, session.peer);
   }
 
   #hello(record: DtlsRecord, from: DtlsAddress): void {
@@ -190,13 +161,7 @@ export class DtlsServer {
     const [one] = new Assembly(sequence).take(record.fragment).messages;
     // Nobody sends a first message in fragments that has no certificate in it.
     if (!one) return;
-    let hello: ClientHello;
-    try {
-      hello = readClientHello(one.body);
-    } catch (error) {
-      this.#refuse(from, undefined, PROTOCOL_VERSION, (error as Error).message);
-      return;
-    }
+    const hello = readClientHello(one.body);
     const cookie = this.#cookie(hello, from);
     if (hello.cookie.length !== cookie.length || !timingSafeEqual(hello.cookie, cookie)) {
       const verify = message(Handshake.helloVerifyRequest, 0, writeHelloVerify(cookie));
@@ -205,94 +170,24 @@ export class DtlsServer {
     }
     const key = keyOf(from);
     const before = this.#pending.get(key);
-    if (before?.hidden.hello?.random.equals(hello.random)) {
-      this.#repeat(before);
+    if (before?.hidden.isOf(hello)) {
+      this.#send(before);
       return;
     }
     if (before && !before.isOpen) this.#forget(before);
-    this.#begin(one, hello, from, record.sequence);
+    const { randomBytes } = this.#options;
+    const own = { cid: randomBytes(CID_LENGTH), randomBytes };
+    const handshake = new ServerHandshake(one, hello, record.sequence, this.#options, own);
+    const session = new DtlsServerSession(from, handshake);
+    this.#pending.set(key, session);
+    this.#touch(session);
+    this.#send(session);
   }
 
   #cookie(hello: ClientHello, { address, port }: DtlsAddress): Buffer {
     const hmac = createHmac('sha256', this.#secret);
     hmac.update(`${address} ${port} `).update(hello.random).update(Buffer.from(hello.suites));
     return hmac.digest().subarray(0, 16);
-  }
-
-  #begin(one: Message, hello: ClientHello, from: DtlsAddress, sequence: number): void {
-    const suite = SUITES.find(({ id }) => hello.suites.includes(id));
-    if (!suite) {
-      const known = SUITES.map(({ name }) => name).join(', ');
-      this.#refuse(from, undefined, HANDSHAKE_FAILURE, `the client has none of ${known}`);
-      return;
-    }
-    const { randomBytes } = this.#options;
-    const cid = randomBytes(CID_LENGTH);
-    const session = new DtlsServerSession(from, {
-      cid,
-      assembly: new Assembly(one.sequence + 1),
-      hello,
-      suite,
-      serverRandom: randomBytes(32),
-      transcript: [one.whole],
-      flight: undefined,
-      protection: undefined,
-      changed: false,
-      master: undefined,
-      expected: undefined,
-      sequence,
-      nextMessage: 1,
-    });
-    const { hidden } = session;
-    const answer = writeServerHello({
-      random: hidden.serverRandom,
-      suite: suite.id,
-      extendedMasterSecret: hello.extendedMasterSecret,
-      renegotiationInfo: hello.renegotiationInfo,
-      connectionId: hello.connectionId && cid,
-    });
-    const messages = [
-      message(Handshake.serverHello, hidden.nextMessage++, answer),
-      message(Handshake.serverHelloDone, hidden.nextMessage++, Buffer.alloc(0)),
-    ];
-    for (const { whole } of messages) hidden.transcript.push(whole);
-    hidden.flight = () =>
-      Buffer.concat(messages.map(({ whole }) => plainRecord(Content.handshake, ++hidden.sequence, whole)));
-    this.#pending.set(keyOf(from), session);
-    this.#touch(session);
-    this.#repeat(session);
-  }
-
-  #exchange(session: DtlsServerSession, one: Message): void {
-    const { hidden, peer } = session;
-    const { hello, suite, serverRandom } = hidden;
-    if (one.type !== Handshake.clientKeyExchange || hidden.master || !hello || !suite)
-      throw new DtlsError('protocol', `a message of type ${one.type} out of turn`);
-    session.identity = readIdentity(one.body);
-    const key = this.#options.psk(session.identity);
-    if (!key) {
-      this.#refuse(
-        peer,
-        session,
-        UNKNOWN_IDENTITY,
-        `no key for the identity ${JSON.stringify(session.identity)}`,
-      );
-      return;
-    }
-    hidden.transcript.push(one.whole);
-    const { transcript } = hidden;
-    const master = masterOf(key, hello.extendedMasterSecret, transcript, hello.random, serverRandom);
-    const keys = keysOf(master, hello.random, serverRandom);
-    const ownCid = hello.connectionId ? hidden.cid : Buffer.alloc(0);
-    hidden.master = master;
-    hidden.expected = verifyData(master, 'client finished', transcript);
-    hidden.protection = new Protection(
-      suite,
-      keys.server,
-      keys.client,
-      hello.connectionId ?? Buffer.alloc(0),
-      ownCid,
-    );
   }
 
   // Protected -------------------------------------------------------------------------------------------------------
@@ -313,8 +208,12 @@ export class DtlsServer {
     // Its first protected record: the key is another one.
     const [first] = candidates;
     if (first && !first.isOpen && first.hidden.changed && keyOf(first.peer) === key) {
-      const text = `the client has another key for the identity ${JSON.stringify(first.identity)}`;
-      this.#refuse(from, first, DECRYPT_ERROR, text);
+      const which = first.identity === '' ? '' : ` for the identity ${JSON.stringify(first.identity)}`;
+      this.#refuse(
+        from,
+        first,
+        new DtlsError('refused', `the client has another key${which}`, DECRYPT_ERROR),
+      );
     }
   }
 
@@ -337,48 +236,33 @@ export class DtlsServer {
       // It has our Finished: its handshake needs no more help.
       if (this.#pending.get(keyOf(session.peer)) === session) this.#settle(session);
       this.#options.onData(session, plain);
-    } else if (type === Content.alert && (plain[0] === 2 || plain[1] === 0)) this.#forget(session);
+    } else if (type === Content.alert) this.#alert(plain, session);
   }
 
   #settle(session: DtlsServerSession): void {
-    const { hidden } = session;
     this.#pending.delete(keyOf(session.peer));
-    hidden.flight = undefined;
-    hidden.hello = undefined;
-    hidden.transcript = [];
+    session.hidden.settle();
   }
 
   #finished(session: DtlsServerSession, plain: Buffer): void {
-    const { hidden, peer } = session;
-    const { protection, master, expected } = hidden;
-    const { messages, again } = hidden.assembly.take(plain);
-    for (const one of messages) {
-      const isRight =
-        one.type === Handshake.finished &&
-        expected !== undefined &&
-        one.body.length === expected.length &&
-        timingSafeEqual(one.body, expected);
-      if (!isRight || !protection || !master) {
-        this.#refuse(peer, session, DECRYPT_ERROR, 'the client saw another handshake');
-        return;
-      }
-      hidden.transcript.push(one.whole);
-      const verify = verifyData(master, 'server finished', hidden.transcript);
-      const finished = message(Handshake.finished, hidden.nextMessage++, verify);
-      hidden.flight = () =>
-        Buffer.concat([
-          plainRecord(Content.changeCipherSpec, ++hidden.sequence, Buffer.from([1])),
-          protection.seal(Content.handshake, finished.whole),
-        ]);
-      const key = keyOf(peer);
-      const before = this.#open.get(key);
-      if (before && before !== session) this.#forget(before);
-      this.#open.set(key, session);
-      session.isOpen = true;
-      this.#options.onOpen?.(session);
-      this.#repeat(session);
+    const { peer } = session;
+    try {
+      const { finished, again } = session.hidden.finish(plain);
+      if (finished && !session.isOpen) this.#opens(session);
+      if (finished || again) this.#send(session);
+    } catch (error) {
+      if (!(error instanceof DtlsError)) throw error;
+      this.#refuse(peer, session, error);
     }
-    if (again) this.#repeat(session);
+  }
+
+  #opens(session: DtlsServerSession): void {
+    const key = keyOf(session.peer);
+    const before = this.#open.get(key);
+    if (before && before !== session) this.#forget(before);
+    this.#open.set(key, session);
+    session.isOpen = true;
+    this.#options.onOpen?.(session);
   }
 }
 

@@ -6,13 +6,17 @@ import {
   type UdpSocket,
   XsIpaError,
 } from '../../contracts/index.js';
-import { DtlsClient, type DtlsPsk } from './client.js';
+import { DtlsClient } from './client.js';
+import type { DtlsExpectation, DtlsPsk } from './client-exchange.js';
 
 export interface DtlsUdpOptions {
   /** What carries the records. */
   udp: UdpConfiguration;
-  psk: DtlsPsk;
+  /** The pre-shared key; or else who the server has to be. */
+  peer: DtlsPsk | DtlsExpectation;
   timer: Timer;
+  /** Milliseconds since 1970, for the dates of certificates; the computer's by default. */
+  now?: () => number;
   /** Secure random bytes; those of Node by default. */
   randomBytes?: (count: number) => Buffer;
   /** First pause before a flight of the handshake is sent again, milliseconds; default 2000, doubled each time. */
@@ -128,8 +132,9 @@ class DtlsUdp implements UdpSocket {
       this.#attach(standing);
       return;
     }
-    const { psk, timer, randomBytes = secureBytes, flight = 2_000, attempts = 6 } = this.#options;
-    const client = new DtlsClient({ psk, timer, randomBytes, flight, attempts });
+    const { peer, timer, now = Date.now } = this.#options;
+    const { randomBytes = secureBytes, flight = 2_000, attempts = 6 } = this.#options;
+    const client = new DtlsClient({ peer, timer, now, randomBytes, flight, attempts });
     this.#attach(client);
     client.start();
   }
