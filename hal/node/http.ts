@@ -11,8 +11,9 @@ import {
   XsIpaError,
 } from '../contracts/index.js';
 import { NodeExchange } from './http-exchange.js';
-import { detailOf, openTls, type TlsOptions, type TlsTrust, tlsError } from './tls.js';
+import { detailOf, openTls, type TlsOptions, tlsError } from './tls.js';
 import type { TlsSessions } from './tls-sessions.js';
+import type { TlsTrust } from './trust.js';
 
 export interface HttpServerOptions {
   /** `http://host[:port]` or `https://host[:port]`, without a path. */

@@ -3,15 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { XsIpaError } from '../contracts/index.js';
 import type { TlsSessions } from './tls-sessions.js';
-
-/** Whom a TLS client trusts. */
-export type TlsTrust =
-  /** The computer's own roots. */
-  | { roots: 'system' }
-  /** These certificates and nothing else: PEM (one file may hold several), or DER. */
-  | { roots: readonly (string | Uint8Array)[] }
-  /** This public key, whoever vouches for it: a SubjectPublicKeyInfo, DER. Names are not looked at, dates are. */
-  | { pin: Uint8Array };
+import { certificatesOf, expectation, isName, pinRefusal, type TlsTrust } from './trust.js';
 
 export interface TlsOptions {
   /** Where the server is. */
@@ -31,17 +23,6 @@ export interface TlsOptions {
 }
 
 /**
- * How to trust what the tag A6 of an EimConfigurationData holds (spec/esipa.md §7): a CA is the only root, any other certificate
- * is pinned by its key.
- * @param kind of the alternative: A0 a SubjectPublicKeyInfo, A1 a certificate; both whole, DER
- */
-export function trustOf(kind: 'publicKey' | 'certificate', der: Uint8Array): TlsTrust {
-  if (kind === 'publicKey') return { pin: der };
-  const certificate = new X509Certificate(der);
-  return certificate.ca ? { roots: [der] } : { pin: spki(certificate) };
-}
-
-/**
  * Opens TLS 1.2 or later to a server. Nothing of what is written leaves before the server has shown what is expected of it;
  * one that does not is left with an 'error' that {@link tlsError} explains.
  * @param opened called when the server is trusted
@@ -54,7 +35,6 @@ export function openTls(options: TlsOptions, opened?: (stream: TLSSocket) => voi
   const session = identity === undefined ? undefined : sessions?.take(identity);
   const settings: ConnectionOptions = {
     ...(options.openStream ? { socket: options.openStream() } : { host, port }),
-    // An address is no server name (RFC 6066 §3).
     ...(isName(name) && { servername: name }),
     minVersion: 'TLSv1.2',
     cert: certificate as string | Buffer | undefined,
@@ -126,31 +106,6 @@ export function detailOf(reason: unknown): string {
   return reason instanceof Error ? `: ${reason.message}` : '';
 }
 
-/** For a log: what a server has to show. */
-export function expectation(trust: TlsTrust, name: string): string {
-  if ('pin' in trust) {
-    const hash = createHash('sha256').update(trust.pin).digest('hex');
-    return `TLS with the key whose SubjectPublicKeyInfo has the SHA-256 ${hash}`;
-  }
-  if (trust.roots === 'system')
-    return `TLS with a valid certificate for ${name} of a CA that this computer trusts`;
-  const subjects = trust.roots
-    .flatMap(certificatesOf)
-    .map((root) => new X509Certificate(root).subject.replaceAll('\n', ', '));
-  return `TLS with a valid certificate for ${name} of ${subjects.join(' or ')}`;
-}
-
-/** Why a certificate does not do where a key is pinned. */
-export function pinRefusal(certificate: X509Certificate | undefined, pin: Uint8Array): string | undefined {
-  if (!certificate) return 'showed no certificate';
-  if (!spki(certificate).equals(pin)) return 'has another key than the one that is pinned';
-  const now = Date.now();
-  const valid = now >= Date.parse(certificate.validFrom) && now <= Date.parse(certificate.validTo);
-  return valid
-    ? undefined
-    : `has a certificate that is valid from ${certificate.validFrom} to ${certificate.validTo}`;
-}
-
 /** Codes of OpenSSL's verification and of a conversation that is no TLS, as Node gives them. */
 function isRefusal(code: string): boolean {
   return (
@@ -178,21 +133,8 @@ function nameOf({ serverName, host }: TlsOptions): string {
   return serverName ?? host;
 }
 
-function spki(certificate: X509Certificate): Buffer {
-  return certificate.publicKey.export({ type: 'spki', format: 'der' });
-}
-
-function certificatesOf(root: string | Uint8Array): (string | Uint8Array)[] {
-  const text = Buffer.from(root).toString('latin1');
-  return text.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [root];
-}
-
 function pem(root: string | Uint8Array): string {
   return certificatesOf(root)
     .map((one) => (typeof one === 'string' ? one : new X509Certificate(one).toString()))
     .join('\n');
-}
-
-function isName(host: string): boolean {
-  return !host.includes(':') && !/^[\d.]+$/.test(host);
 }

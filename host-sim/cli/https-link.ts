@@ -1,11 +1,10 @@
-import { XsIpaError } from '../../hal/contracts/index.js';
 import { httpConfiguration } from '../../hal/node/http.js';
-import { type TlsTrust, trustOf } from '../../hal/node/tls.js';
 import type { EimConfiguration } from '../../ipa/es10/index.js';
 import { Asn1Binding, HttpsLink, type HttpsLinkOptions } from '../../ipa/esipa/https/index.js';
 import { JsonBinding } from '../../ipa/esipa/https/json.js';
 import { addressOf } from '../../ipa/esipa/index.js';
 import type { Bearer } from '../modem/bearer.js';
+import { trustedAs } from './eim-trust.js';
 
 export interface HttpsOptions {
   /** Function binding; `asn1` when absent. */
@@ -25,24 +24,11 @@ export function httpsLink(eim: EimConfiguration, { https = {}, bearer, ...rest }
   const route = https.routes?.[name.toLowerCase()];
   const http = httpConfiguration({
     url: route ?? `https://${name}:${port}`,
-    trust: trusted(eim),
+    trust: trustedAs(eim),
     ...(route !== undefined && { serverName: name }),
   });
   const { host } = http;
   if (bearer) http.openStream = () => bearer.open({ host, port: http.port });
   const binding = https.binding === 'json' ? new JsonBinding() : new Asn1Binding();
   return new HttpsLink({ eimId: eim.eimId, http, binding, ...rest });
-}
-
-function trusted({ eimId, trustedTls }: EimConfiguration): TlsTrust {
-  if (!trustedTls) return { roots: 'system' };
-  try {
-    return trustOf(trustedTls.kind, trustedTls.der);
-  } catch (cause) {
-    throw new XsIpaError(
-      'badTrust',
-      `trustedPublicKeyDataTls of ${eimId} holds no certificate that can be read; update its configuration`,
-      { cause },
-    );
-  }
 }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import * as x509 from '@peculiar/x509';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { httpConfiguration } from '../../../hal/node/http.js';
-import { type TlsTrust, trustOf } from '../../../hal/node/tls.js';
+import { type TlsTrust, trustOf } from '../../../hal/node/trust.js';
 import { behaviour, exchange } from '../http-behaviour.js';
 
 behaviour('the HTTP client on Node', (port) => httpConfiguration({ url: `http://127.0.0.1:${port}` }));
