@@ -90,19 +90,8 @@ export class CoapEndpoint {
 
   #request(packet: ParsedPacket, from: Peer): void {
     const { clock } = this.#options;
-    const key = keyOf(from, packet.messageId);
-    const known = this.#seen.get(key);
-    if (known && clock.ticks - known.at < LIFETIME) {
-      if (known.reply) this.#options.send(known.reply, from);
-      return;
-    }
-    const seen: Seen = { at: clock.ticks, reply: undefined };
-    this.#seen.delete(key);
-    this.#seen.set(key, seen);
-    if (this.#seen.size > REMEMBERED) {
-      const [oldest] = this.#seen.keys();
-      this.#seen.delete(oldest);
-    }
+    const seen = this.#first(keyOf(from, packet.messageId), from);
+    if (!seen) return;
     const answer = this.#options.onRequest(packet, from);
     if (!(answer instanceof Promise)) {
       this.#answer(packet, from, seen, answer);
@@ -159,12 +148,33 @@ export class CoapEndpoint {
   }
 
   #response(packet: ParsedPacket, from: Peer): void {
-    const settle = this.#asked.get(keyOf(from, packet.token.toString('hex')));
-    if (packet.confirmable) this.#empty(settle ? 'ack' : 'reset', packet, from);
+    const token = packet.token.toString('hex');
+    const seen = this.#first(keyOf(from, `${packet.messageId} ${token}`), from);
+    if (!seen) return;
+    const settle = this.#asked.get(keyOf(from, token));
+    if (packet.confirmable) seen.reply = this.#empty(settle ? 'ack' : 'reset', packet, from);
     settle?.(packet);
   }
 
   // Both ------------------------------------------------------------------------------------------------------------
+
+  /** A message that is there for the first time; one that comes again gets what the first one got (RFC 7252 §4.5). */
+  #first(key: string, from: Peer): Seen | undefined {
+    const { ticks } = this.#options.clock;
+    const known = this.#seen.get(key);
+    if (known && ticks - known.at < LIFETIME) {
+      if (known.reply) this.#options.send(known.reply, from);
+      return undefined;
+    }
+    const seen: Seen = { at: ticks, reply: undefined };
+    this.#seen.delete(key);
+    this.#seen.set(key, seen);
+    if (this.#seen.size > REMEMBERED) {
+      const [oldest] = this.#seen.keys();
+      this.#seen.delete(oldest);
+    }
+    return seen;
+  }
 
   /** Sends until it is acknowledged. @returns was it? */
   #deliver(packet: Packet, to: Peer): Promise<boolean> {

@@ -1,9 +1,12 @@
 import { XsIpaError } from '../../hal/contracts/index.js';
 
+/** Longest time for which an eIM is left in peace because it says so, milliseconds: a day. */
+const PEACE = 86_400_000;
+
 /** The way to an eIM failed. */
 export class LinkError extends XsIpaError {
   override readonly name = 'LinkError';
-  /** Milliseconds for which the eIM wants to be left in peace; 0 where it has said nothing. */
+  /** Milliseconds for which the eIM wants to be left in peace, a day at most; 0 where it has said nothing. */
   readonly retryAfter: number;
 
   constructor(
@@ -12,7 +15,7 @@ export class LinkError extends XsIpaError {
     retryAfter = 0,
   ) {
     super(code, message);
-    this.retryAfter = retryAfter;
+    this.retryAfter = Math.min(retryAfter, PEACE);
   }
 }
 

@@ -10,6 +10,8 @@ import { CoapCode, CoapOption, CoapReader, CoapType, CoapWriter } from './messag
 /** A request that got no response. */
 export class CoapError extends XsIpaError {
   override readonly name = 'CoapError';
+  /** Milliseconds for which the server wants to be left in peace; 0 where it has said nothing. */
+  readonly retryAfter: number;
 
   constructor(
     code: /** every retransmission went unanswered, or no separate response came */
@@ -22,8 +24,10 @@ export class CoapError extends XsIpaError {
       | 'refused'
       | 'closed',
     message: string,
+    retryAfter = 0,
   ) {
     super(code, message);
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -46,6 +50,8 @@ export function defaultCoapTimes(): CoapTimes {
 
 /** Whom a client tells; one object, as closures cost memory. */
 export interface CoapHandler {
+  /** Is this response, which came separately, one to an earlier request with the same token? It is ignored then. */
+  isStale(reader: CoapReader): boolean;
   /** A response with the token of the open request; `reader` is valid until the next datagram. */
   onResponse(reader: CoapReader): void;
   /** The open request will get none, or the response of respond() was not taken. */
@@ -99,7 +105,7 @@ export class CoapClient {
   readonly #writer: CoapWriter;
   readonly #token = new Uint8Array(4);
   readonly #empty = new Uint8Array(4);
-  /** Message ids of the last separate responses. */
+  /** Keys of the last separate responses. */
   readonly #answered = new Int32Array(REMEMBERED);
   #answeredAt = 0;
   /** The request, kept for retransmission. */
@@ -252,7 +258,9 @@ export class CoapClient {
       // A message that cannot be read is refused (RFC 7252 §4.2), if its header can.
       if (isConfirmable && datagram.length >= 4 && datagram[0] >> 6 === 1) this.sendEmpty(CoapType.reset, id);
     } else if (type === CoapType.reset) {
-      if (id === this.#id) this.fail('reset', 'the server does not take part in the exchange');
+      // It must be empty, or it is none (RFC 7252 §4.2).
+      if (id === this.#id && code === CoapCode.empty)
+        this.fail('reset', 'the server does not take part in the exchange');
     } else if (code === CoapCode.empty) {
       if (isConfirmable) this.sendEmpty(CoapType.reset, id);
       else if (type === CoapType.acknowledgement && id === this.#id) this.wait();
@@ -268,21 +276,21 @@ export class CoapClient {
   }
 
   private response(): void {
-    const { type, id } = this.#reader;
-    const isOurs = this.#id !== NOTHING_SENT && !this.#isResponse && this.#reader.hasToken(this.#token);
+    const reader = this.#reader;
+    const { type, id } = reader;
+    const isOurs = this.#id !== NOTHING_SENT && !this.#isResponse && reader.hasToken(this.#token);
     if (type === CoapType.acknowledgement) {
       if (isOurs && id === this.#id) this.done();
       return;
     }
     // A duplicate: the blocks of a transfer have one token, so that it would be taken for the next one.
-    const isKnown = this.#answered.includes(id);
-    if (type === CoapType.confirmable) {
-      this.sendEmpty(isKnown || isOurs ? CoapType.acknowledgement : CoapType.reset, id);
-    }
+    const isKnown = this.#answered.includes(reader.key);
+    const isGood = isKnown || (isOurs && reader.unknownCritical(UNDERSTOOD) === 0);
+    if (type === CoapType.confirmable) this.sendEmpty(isGood ? CoapType.acknowledgement : CoapType.reset, id);
     if (isKnown || !isOurs) return;
-    this.#answered[this.#answeredAt] = id;
+    this.#answered[this.#answeredAt] = reader.key;
     this.#answeredAt = (this.#answeredAt + 1) % REMEMBERED;
-    this.done();
+    if (!this.#options.handler.isStale(reader)) this.done();
   }
 
   /** The server has the request, and needs time for its response. */

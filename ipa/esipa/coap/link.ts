@@ -244,11 +244,11 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     if (job?.begun)
       this.end()?.reject(new LinkError('noAnswer', 'the network went in the middle of a long answer'));
     this.wait();
+    // The name may lead elsewhere by now.
+    this.#address = undefined;
     if (!this.#active || this.#pause !== undefined) return;
     const { timer, random } = this.#options;
     const { backOff, backOffLimit } = this.#times;
-    // The name may lead elsewhere by now.
-    this.#address = undefined;
     const pause = Math.min(backOffLimit, backOff * 2 ** Math.min(this.#failures++, 20));
     this.#pause = timer.set(
       () => {
@@ -432,7 +432,9 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
       return;
     }
     const code = error.code === 'refused' ? 'refused' : 'noAnswer';
-    this.end()?.reject(new LinkError(code, `${this.eimId}: ${error.message}`));
+    this.end()?.reject(new LinkError(code, `${this.eimId}: ${error.message}`, error.retryAfter));
+    // Whoever was not heard at all may have another address by now.
+    if (error.code === 'noAnswer' && !isReachable && this.#options.dns) this.lose(error.message);
   }
 
   // Injection -------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ import { XsIpaError } from '../../../hal/contracts/index.js';
 /** Message types (RFC 7252 §3). */
 export const CoapType = { confirmable: 0, nonConfirmable: 1, acknowledgement: 2, reset: 3 } as const;
 
-/** Codes: class in the upper three bits, detail in the lower five (RFC 7252 §12.1, RFC 7959, RFC 8132). */
+/** Codes: class in the upper three bits, detail in the lower five (RFC 7252 §12.1, RFC 7959, RFC 8132, RFC 8516). */
 export const CoapCode = {
   empty: 0x00,
   post: 0x02,
@@ -18,6 +18,7 @@ export const CoapCode = {
   notAllowed: 0x85,
   incomplete: 0x88,
   tooLarge: 0x8d,
+  tooManyRequests: 0x9d,
   serviceUnavailable: 0xa3,
 } as const;
 
@@ -26,9 +27,12 @@ export const CoapOption = {
   uriHost: 3,
   etag: 4,
   observe: 6,
+  uriPort: 7,
   uriPath: 11,
   contentFormat: 12,
   maxAge: 14,
+  uriQuery: 15,
+  accept: 17,
   block2: 23,
   block1: 27,
   size2: 28,
@@ -109,6 +113,16 @@ export class CoapReader {
     return this.bytes.subarray(this.payloadStart);
   }
 
+  /**
+   * A number that is the same for the same message when it comes again: of message id and token. A server that was started
+   * anew may use an id again long before its time, but not with the token of another request.
+   */
+  get key(): number {
+    let hash = 0;
+    for (let at = 4; at < 4 + this.tokenLength; at++) hash = (hash * 31 + this.bytes[at]) & 0x7fff;
+    return hash * 0x10000 + this.id;
+  }
+
   hasToken(token: Uint8Array): boolean {
     if (token.length !== this.tokenLength) return false;
     for (let i = 0; i < token.length; i++) if (this.bytes[4 + i] !== token[i]) return false;
@@ -168,10 +182,18 @@ export class CoapReader {
     return this.find(number) ? this.uint : -1;
   }
 
-  /** The first critical option that is not in the list (RFC 7252 §5.4.1), 0 if there is none. */
+  /**
+   * The first critical option that is not in the list, or comes again though it may not (RFC 7252 §5.4.1, §5.4.5); 0 if there
+   * is none.
+   */
   unknownCritical(known: readonly number[]): number {
     this.rewind();
-    while (this.nextOption()) if ((this.option & 1) === 1 && !known.includes(this.option)) return this.option;
+    for (let before = 0; this.nextOption(); before = this.option) {
+      const { option } = this;
+      if ((option & 1) === 0) continue;
+      const mayRepeat = option === CoapOption.uriPath || option === CoapOption.uriQuery;
+      if (!known.includes(option) || (option === before && !mayRepeat)) return option;
+    }
     return 0;
   }
 

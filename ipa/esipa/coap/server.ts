@@ -19,13 +19,12 @@ export interface CoapServerOptions {
   owner: CoapServerOwner;
 }
 
-/** Uri-Host, Uri-Port, Uri-Path, Uri-Query, Accept, Block2, Block1. */
 const UNDERSTOOD = [
   CoapOption.uriHost,
-  7,
+  CoapOption.uriPort,
   CoapOption.uriPath,
-  15,
-  17,
+  CoapOption.uriQuery,
+  CoapOption.accept,
   CoapOption.block2,
   CoapOption.block1,
 ] as const;
@@ -41,7 +40,7 @@ const NOTHING = -1;
  */
 export class CoapServerRole implements CoapRequests {
   readonly #options: CoapServerOptions;
-  readonly #ids = new Int32Array(REMEMBERED);
+  readonly #known = new Int32Array(REMEMBERED);
   #at = 0;
   #last = NOTHING;
   /** What was sent to the last request. */
@@ -53,7 +52,7 @@ export class CoapServerRole implements CoapRequests {
   constructor(options: CoapServerOptions) {
     this.#options = options;
     this.#body = new Writer(128, options.limit);
-    this.#ids.fill(NOTHING);
+    this.#known.fill(NOTHING);
   }
 
   /** Gives back the memory of half a message. */
@@ -63,16 +62,16 @@ export class CoapServerRole implements CoapRequests {
 
   /** Of the client: a confirmable request from its server. */
   onRequest(reader: CoapReader, client: CoapClient): void {
-    const { id } = reader;
-    if (this.#ids.includes(id)) {
-      if (id === this.#last) client.sendReply(this.#reply.subarray(0, this.#replyLength));
+    const { id, key } = reader;
+    if (this.#known.includes(key)) {
+      if (key === this.#last) client.sendReply(this.#reply.subarray(0, this.#replyLength));
       return;
     }
-    this.#ids[this.#at] = id;
+    this.#known[this.#at] = key;
     this.#at = (this.#at + 1) % REMEMBERED;
-    this.#last = id;
-    const code = this.take(reader);
+    this.#last = key;
     const token = reader.bytes.subarray(4, 4 + reader.tokenLength);
+    const code = this.take(reader);
     const writer = new CoapWriter(this.#reply);
     // An empty acknowledgement has no token.
     writer.begin(

@@ -133,6 +133,17 @@ export class CoapTransfer implements CoapHandler {
     this.#client?.cancel();
   }
 
+  /** The client's isStale: a block that was sent or asked for twice may be answered twice, the second time too late. */
+  isStale(reader: CoapReader): boolean {
+    const isContinue = reader.code === CoapCode.continue;
+    if (this.#state !== SENDING) {
+      const block = reader.uintOf(CoapOption.block2);
+      return isContinue || (block >= 0 && (block >>> 4) * blockSize(block & 7) < this.#received);
+    }
+    const block = isContinue ? reader.uintOf(CoapOption.block1) : -1;
+    return block >= 0 && block >>> 4 < this.#offset / blockSize(this.#szx);
+  }
+
   /** The client's onResponse. */
   onResponse(reader: CoapReader): void {
     if (this.#state === SENDING) this.sent(reader);
@@ -144,8 +155,7 @@ export class CoapTransfer implements CoapHandler {
     if (this.#state === IDLE) return;
     // The server keeps what it has of a transfer for minutes (EXCHANGE_LIFETIME): bad radio is no reason to lose it.
     if (error.code === 'noAnswer' && this.isInTheMiddle && this.#patience-- > 0) {
-      if (this.#state === SENDING) this.upload();
-      else this.fetch();
+      this.repeat();
       return;
     }
     this.cancel();
@@ -155,6 +165,12 @@ export class CoapTransfer implements CoapHandler {
   /** The client's onLost. */
   onLost(reason?: unknown): void {
     this.#options.owner.onLost(reason);
+  }
+
+  /** The block at hand, in a message of its own. */
+  private repeat(): void {
+    if (this.#state === SENDING) this.upload();
+    else this.fetch();
   }
 
   /** Nothing is carried out twice when the block at hand arrives twice. */
@@ -202,7 +218,7 @@ export class CoapTransfer implements CoapHandler {
       this.#inBlocks = true;
       this.restart('the server wants ever smaller blocks');
     } else if (code === CoapCode.incomplete && this.#inBlocks) this.restart('the server keeps losing blocks');
-    else if (code >= CoapCode.badRequest) this.refused(reader);
+    else if (code > CoapCode.continue) this.refused(reader);
     else if (code === CoapCode.continue) this.continue(block, szx);
     else if (this.#end < (this.#request?.length ?? 0)) this.fail('the server answered half a request');
     else {
@@ -237,15 +253,18 @@ export class CoapTransfer implements CoapHandler {
     else if (++this.#restarts > RESTARTS) this.fail('the server is not content with its Echo');
     else {
       this.#echo = value;
-      this.upload();
+      this.repeat();
     }
   }
 
   // The response ----------------------------------------------------------------------------------------------------
 
   private receive(reader: CoapReader): void {
-    const fault = reader.code >= CoapCode.badRequest ? '' : this.faultOf(reader);
-    if (reader.code >= CoapCode.badRequest) this.refused(reader);
+    const { code } = reader;
+    const isAnswer = code < CoapCode.continue;
+    const fault = isAnswer ? this.faultOf(reader) : '';
+    if (code === CoapCode.unauthorized && reader.find(CoapOption.echo)) this.repeatWithEcho(reader);
+    else if (!isAnswer) this.refused(reader);
     else if (fault !== '') this.fail(fault);
     else {
       const { payload } = reader;
@@ -309,7 +328,12 @@ export class CoapTransfer implements CoapHandler {
   }
 
   private refused(reader: CoapReader): void {
-    this.onFailure(new CoapError('refused', `the server answered ${codeText(reader.code)}`));
+    const { code } = reader;
+    const isBusy = code === CoapCode.serviceUnavailable || code === CoapCode.tooManyRequests;
+    const seconds = isBusy ? Math.max(0, reader.uintOf(CoapOption.maxAge)) : 0;
+    const later = seconds > 0 ? `; it wants to be asked again in ${seconds} s` : '';
+    const text = `the server answered ${codeText(code)}${later}`;
+    this.onFailure(new CoapError('refused', text, seconds * 1_000));
   }
 
   private fail(message: string): void {

@@ -6,6 +6,7 @@ import { nodeTimer } from '../../../hal/node/timer.js';
 import { NodeUdp } from '../../../hal/node/udp.js';
 import { decode, EuiccPackageRequest } from '../../../host-sim/asn1/index.js';
 import { VirtualClock } from '../../../host-sim/clock.js';
+import { CoapEndpoint } from '../../../host-sim/eim/coap-endpoint.js';
 import { CoapEim, type CoapEimOptions, Eim, type EimError } from '../../../host-sim/eim/index.js';
 import { makePki, type Pki } from '../../../host-sim/pki/index.js';
 import { seeded } from '../../../host-sim/random.js';
@@ -161,4 +162,30 @@ describe('the eIM over CoAP', () => {
     const { server } = await start();
     await expect(start({ port: server.port })).rejects.toMatchObject({ name: 'EimError', code: 'network' });
   });
+});
+
+it('a response to the eIM that comes twice is acknowledged twice, and one to nothing reset', async () => {
+  const clock = new VirtualClock();
+  const sent: ReturnType<typeof parse>[] = [];
+  const to = { address: '10.0.0.7', port: 9 };
+  const endpoint = new CoapEndpoint({
+    clock,
+    random: seeded(1),
+    send: (datagram) => sent.push(parse(datagram)),
+    onRequest: () => ({ code: '4.04' }),
+  });
+  const asked = endpoint.ask(to, { code: 'POST' });
+  const [{ token, messageId }] = sent;
+  endpoint.take(generate({ ack: true, messageId, code: '0.00' }), to);
+  const response = generate({ confirmable: true, messageId: 7, token, code: '2.04' });
+  endpoint.take(response, to);
+  expect((await asked)?.code).toBe('2.04');
+  endpoint.take(response, to);
+  endpoint.take(generate({ confirmable: true, messageId: 8, token, code: '2.04' }), to);
+  expect(sent.slice(1).map((packet) => [packet.ack, packet.reset, packet.messageId])).toEqual([
+    [true, false, 7],
+    [true, false, 7],
+    [false, true, 8],
+  ]);
+  expect(clock.pending).toBe(0);
 });
