@@ -7,6 +7,7 @@ import { CoapLink } from '../../ipa/esipa/coap/index.js';
 import { addressOf, type LinkTimes } from '../../ipa/esipa/index.js';
 import type { IpaEvent } from '../../ipa/events.js';
 import type { Clock } from '../clock.js';
+import type { Bearer } from '../modem/bearer.js';
 
 export interface CoapOptions {
   /** Where an eIM really is, by its eimFqdn in small letters: coap://host:port or coaps://host:port. */
@@ -17,6 +18,8 @@ export interface CoapOptions {
 
 interface CoapWorld {
   coap?: CoapOptions;
+  /** The modem's data connection; this computer's network where not given. */
+  bearer?: Bearer;
   timer: Clock;
   random: () => number;
   times?: LinkTimes;
@@ -24,13 +27,13 @@ interface CoapWorld {
 }
 
 /** CoAP, or CoAP over DTLS with a pre-shared key, to an eIM at its eimFqdn. */
-export function coapLink(eim: EimConfiguration, { coap = {}, ...rest }: CoapWorld): CoapLink {
+export function coapLink(eim: EimConfiguration, { coap = {}, bearer, ...rest }: CoapWorld): CoapLink {
   const { host: name, port: own } = addressOf(eim.eimFqdn ?? '');
   const { psk } = coap;
   const route = coap.routes?.[name.toLowerCase()];
   const port = psk ? 5_684 : 5_683;
   const { hostname, port: routed } = route === undefined ? { hostname: name, port: '' } : new URL(route);
-  const plain: UdpConfiguration = { io: NodeUdp };
+  const plain: UdpConfiguration = bearer?.datagrams() ?? { io: NodeUdp };
   return new CoapLink({
     eimId: eim.eimId,
     udp: psk ? dtlsUdp({ udp: plain, peer: psk, timer: rest.timer }) : plain,

@@ -2,6 +2,7 @@ import { type KeyValue, type SerialConfiguration, XsIpaError } from '../../hal/c
 import { AtModem } from '../../hal/modem/index.js';
 import { sha256 } from '../../hal/node/digest.js';
 import { type BrokerOptions, mqttConfiguration } from '../../hal/node/mqtt.js';
+import type { TlsSessions } from '../../hal/node/tls-sessions.js';
 import { chooseLink, type LinkKind, type LinkTimes, protocolsOf } from '../../ipa/esipa/index.js';
 import { MqttLink } from '../../ipa/esipa/mqtt/link.js';
 import { Ipad, type IpadOptions } from '../../ipa/ipad.js';
@@ -170,7 +171,7 @@ export function createIpad(options: IpaOnNode): Ipad {
       }
       if (kind === 'coaps') {
         const { coap, times } = options;
-        return coapLink(eim, { coap, timer: clock, random, times, observe });
+        return coapLink(eim, { coap, bearer, timer: clock, random, times, observe });
       }
       if (kind !== 'mqtt' || !mqtt) return undefined;
       const own = options.prefixes?.[eim.eimId];
@@ -192,11 +193,13 @@ export function createIpad(options: IpaOnNode): Ipad {
 
 /** Where the broker's byte stream leads. */
 export function streamTarget(mqtt: { host: string; port?: number; [option: string]: unknown }): StreamTarget {
-  const { host, port, secure, ca, cert, key } = mqtt as {
+  const { host, port, secure, ca, cert, key, sessions } = mqtt as {
     secure?: boolean;
     ca?: Buffer;
     cert?: Buffer;
     key?: Buffer;
+    sessions?: TlsSessions;
   } & typeof mqtt;
-  return { host, port: port ?? 1883, tls: secure ? { ca, cert, key } : undefined };
+  const tls = { trust: ca && { roots: [ca] }, certificate: cert, key, sessions };
+  return { host, port: port ?? 1883, ...(secure && { tls }) };
 }
