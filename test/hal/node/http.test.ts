@@ -1,55 +1,12 @@
-import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import * as x509 from '@peculiar/x509';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { httpConfiguration } from '../../../hal/node/http.js';
 import { type TlsTrust, trustOf } from '../../../hal/node/trust.js';
 import { behaviour, exchange } from '../http-behaviour.js';
+import { type Identity, identity } from './identity.js';
 
 behaviour('the HTTP client on Node', (port) => httpConfiguration({ url: `http://127.0.0.1:${port}` }));
-
-const DAY = 86_400_000;
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-
-interface Identity {
-  cert: string;
-  der: Buffer;
-  spki: Buffer;
-  key: string;
-  keys: webcrypto.CryptoKeyPair;
-}
-
-async function identity(
-  name: string,
-  options: { ca?: boolean; from?: number; issuer?: Identity } = {},
-): Promise<Identity> {
-  const { ca = false, from = -1, issuer } = options;
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: '01',
-    subject: `CN=${name}`,
-    issuer: issuer ? new x509.X509Certificate(issuer.cert).subject : `CN=${name}`,
-    notBefore: new Date(Date.now() + from * DAY),
-    notAfter: new Date(Date.now() + (from + 2) * DAY),
-    publicKey: keys.publicKey,
-    signingKey: (issuer?.keys ?? keys).privateKey,
-    signingAlgorithm: algorithm,
-    extensions: [
-      new x509.BasicConstraintsExtension(ca, undefined, true),
-      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
-    ],
-  });
-  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
-  return {
-    cert: certificate.toString('pem'),
-    der: Buffer.from(certificate.rawData),
-    spki: Buffer.from(certificate.publicKey.rawData),
-    key: `-----BEGIN PRIVATE KEY-----\n${key.toString('base64')}\n-----END PRIVATE KEY-----\n`,
-    keys,
-  };
-}
 
 describe('the HTTP client on Node over TLS', () => {
   const server = 'eim.example.com';

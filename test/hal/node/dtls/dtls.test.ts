@@ -1,76 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { UdpSocket } from '../../../../hal/contracts/index.js';
-import { DtlsServer, type DtlsServerSession, dtlsUdp } from '../../../../hal/node/dtls/index.js';
-import { VirtualClock } from '../../../../host-sim/clock.js';
 import { seeded } from '../../../../host-sim/random.js';
-import { LossyNetwork, type Weather } from '../../../ipa/esipa/coap/network.js';
-
-const KEY = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
-
-function world(weather: Weather = {}, seed = 1, key: Uint8Array = KEY, identity = 'device') {
-  const clock = new VirtualClock();
-  const network = new LossyNetwork(clock, weather, seed);
-  const random = seeded(seed);
-  const randomBytes = (count: number) => Buffer.from(Array.from({ length: count }, () => random() * 256));
-  const seen = { opened: [] as string[], closed: 0, refused: [] as string[], data: [] as string[] };
-  let from = { address: '10.0.0.7', port: 40_000 };
-  const sent: Buffer[] = [];
-  const makeServer = () =>
-    new DtlsServer({
-      psk: (name) => (name === 'device' ? KEY : undefined),
-      randomBytes,
-      send: (datagram) => network.deliver(datagram),
-      onData: (session, data) => {
-        seen.data.push(data.toString());
-        server.write(session, Buffer.from(`re: ${data}`));
-      },
-      onOpen: (session: DtlsServerSession) => seen.opened.push(session.identity),
-      onClose: () => seen.closed++,
-      onRefused: (_from, error) => seen.refused.push(error.message),
-    });
-  let server = makeServer();
-  network.server = (datagram) => {
-    sent.push(datagram);
-    server.take(datagram, from);
-  };
-  const udp = dtlsUdp({ udp: { io: network.io }, peer: { identity, key }, timer: clock, randomBytes });
-  const errors: string[] = [];
-  const heard: string[] = [];
-  const socket = (): UdpSocket => {
-    const one: UdpSocket = new udp.io({
-      onReadable: () => {
-        for (let got = one.read(); got; got = one.read()) heard.push(Buffer.from(got).toString());
-      },
-      onError: (reason) => errors.push((reason as Error).message),
-    });
-    return one;
-  };
-  return {
-    clock,
-    network,
-    socket,
-    seen,
-    errors,
-    heard,
-    sent,
-    move: () => {
-      from = { ...from, port: from.port + 1 };
-    },
-    restart: () => {
-      server = makeServer();
-    },
-    get server() {
-      return server;
-    },
-  };
-}
-
-const say = (socket: UdpSocket, text: string) => socket.write(Buffer.from(text), '10.0.0.1', 5_683);
+import { dtlsWorld, KEY, say } from './world.js';
 
 describe('DTLS with a pre-shared key', () => {
-  let it1: ReturnType<typeof world>;
+  let it1: ReturnType<typeof dtlsWorld>;
   beforeEach(() => {
-    it1 = world();
+    it1 = dtlsWorld();
   });
 
   it('carries datagrams both ways, after a handshake of six datagrams', async () => {
@@ -138,14 +73,14 @@ describe('DTLS with a pre-shared key', () => {
   });
 
   it('says why the other side refuses', async () => {
-    const wrongKey = world({}, 1, Buffer.alloc(16, 1));
+    const wrongKey = dtlsWorld({ peer: { identity: 'device', key: Buffer.alloc(16, 1) } });
     say(wrongKey.socket(), 'a');
     await wrongKey.clock.advance(60_000);
     expect(wrongKey.errors).toEqual([
       expect.stringContaining('as device: the server refused with decrypt_error'),
     ]);
     expect(wrongKey.seen.refused).toEqual([expect.stringContaining('another key for the identity "device"')]);
-    const unknown = world({}, 1, KEY, 'stranger');
+    const unknown = dtlsWorld({ peer: { identity: 'stranger', key: KEY } });
     say(unknown.socket(), 'a');
     await unknown.clock.advance(60_000);
     expect(unknown.errors).toEqual([expect.stringContaining('unknown_psk_identity')]);
@@ -153,7 +88,7 @@ describe('DTLS with a pre-shared key', () => {
     for (const { seen, server, clock } of [wrongKey, unknown]) {
       expect([seen.data, server.sessions, clock.pending]).toEqual([[], 0, 0]);
     }
-    const silent = world({ loss: 1 });
+    const silent = dtlsWorld({ weather: { loss: 1 } });
     say(silent.socket(), 'a');
     await silent.clock.advance(200_000);
     expect(silent.errors).toEqual([expect.stringContaining('did not answer')]);
@@ -182,10 +117,10 @@ describe('DTLS with a pre-shared key', () => {
   it('gets there through a network that loses 30 %, doubles and reorders', async () => {
     let datagrams = 0;
     for (let seed = 1; seed <= 100; seed++) {
-      const { clock, socket, heard, errors, network } = world(
-        { loss: 0.3, duplicates: 0.2, delay: [50, 3_000] },
+      const { clock, socket, heard, errors, network } = dtlsWorld({
+        weather: { loss: 0.3, duplicates: 0.2, delay: [50, 3_000] },
         seed,
-      );
+      });
       let one = socket();
       for (let i = 0; heard.length === 0 && i < 60; i++) {
         if (errors.length > 0) {
@@ -204,7 +139,7 @@ describe('DTLS with a pre-shared key', () => {
 
   it('survives any datagram, as server and as client', async () => {
     for (let seed = 1; seed <= 300; seed++) {
-      const { clock, socket, network, server, seen } = world({}, seed);
+      const { clock, socket, network, server, seen } = dtlsWorld({ seed });
       const random = seeded(seed);
       const spoil = (datagram: Buffer) => {
         const changed = Buffer.from(datagram);
