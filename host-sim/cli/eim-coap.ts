@@ -1,6 +1,6 @@
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { urlHost } from '../address.js';
-import { CoapEim, CoapsDoor, type Eim, EimError } from '../eim/index.js';
+import { CoapEim, CoapsDoor, type Eim } from '../eim/index.js';
 import { UsageError } from './operands.js';
 
 export interface CoapOptions {
@@ -71,6 +71,6 @@ export function preSharedKey(text: string): [identity: string, key: Uint8Array] 
 /** What to do about a port that is taken. */
 export function withHint(error: unknown, hint: string): unknown {
   const inUse =
-    error instanceof EimError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE';
+    error instanceof XsIpaError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE';
   return inUse ? new XsIpaError(error.code, `${error.message}: ${hint}`, { cause: error }) : error;
 }

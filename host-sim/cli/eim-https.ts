@@ -21,7 +21,7 @@ interface RunningHttps {
   close(): Promise<void>;
 }
 
-/** @throws UsageError, EimError for a port that cannot be had */
+/** @throws UsageError, HttpError for a port that cannot be had */
 export async function startHttps(
   options: HttpsServeOptions,
   eim: Eim,

@@ -6,10 +6,10 @@ import {
   dataTags,
   defaultControlPort,
   EimControlClient,
-  EimError,
   type Order,
   type Outcome,
 } from '../eim/index.js';
+import { HttpError } from '../http/index.js';
 import { configurationBytes, eid, iccid, seconds, UsageError } from './operands.js';
 import type { Output, OutputOptions } from './output.js';
 import { outcomeLines } from './show.js';
@@ -233,9 +233,9 @@ async function send(options: OrderOptions, make: OrderCommand['order'], output: 
     });
     outcome = await output.during(() => `waiting for ${device}: ${state}`, work);
   } catch (error) {
-    const gone = error instanceof EimError && /hang up|ECONNRESET/.test(error.message);
+    const gone = error instanceof HttpError && /hang up|ECONNRESET/.test(error.message);
     if (!gone) throw error;
-    throw new EimError(
+    throw new HttpError(
       'control',
       `the eIM at ${options.eim} was stopped while the order was waiting; the order is kept and goes on when the eIM runs again`,
       { cause: error },

@@ -15,7 +15,7 @@ import { collect, eid, iccid, readBytes, seconds, UsageError, whole } from './op
 import { interrupted, type Output, type OutputOptions } from './output.js';
 
 const defaultControl = `http://127.0.0.1:${defaultSmdpControlPort}`;
-const kind = 'SM-DP+ (start one with `npx xs-ipa smdp serve`)';
+const kind = 'SM-DP+';
 
 export interface ServeOptions extends OutputOptions {
   state: string;

@@ -27,11 +27,7 @@ export function registerSmds(program: Command, output: (options: OutputOptions) 
     .action(
       async (options: OutputOptions & { eid: string; eventId: string; address: string; smds: string }) => {
         const event = { eid: options.eid, eventId: options.eventId, rspServerAddress: options.address };
-        const client = new ServerControlClient(
-          options.smds,
-          'SM-DS (start one with `npx xs-ipa smds serve`)',
-        );
-        await client.call('POST', '/events', event);
+        await new ServerControlClient(options.smds, 'SM-DS').call('POST', '/events', event);
         output(options).result(event, [`event ${event.eventId} waits for ${event.eid}`]);
       },
     );

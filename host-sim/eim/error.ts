@@ -13,8 +13,6 @@ export class EimError extends XsIpaError {
       | 'state'
       /** an address that cannot be listened on, or no broker there */
       | 'network'
-      /** the control interface answered with an error, or not at all */
-      | 'control'
       /** the eIM is being closed */
       | 'closed',
     message: string,

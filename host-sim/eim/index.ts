@@ -8,21 +8,12 @@ export {
   EimControlClient,
   type EimStatus,
   type OrderRequest,
-  type RunningControl,
   serveControl,
 } from './control.js';
 export { Eim, type EimOptions, type QueueOptions } from './eim.js';
 export { EimError } from './error.js';
 export type { MessageContext } from './esipa.js';
-export {
-  type HttpAnswer,
-  type HttpEimOptions,
-  handleHttp,
-  jsonPieces,
-  type RunningHttpEim,
-  serveHttp,
-  speakerOf,
-} from './http.js';
+export { handleHttp, serveHttp, speakerOf } from './http.js';
 export { MqttEim, type MqttEimOptions } from './mqtt.js';
 export {
   type DataOrder,

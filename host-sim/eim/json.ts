@@ -1,15 +1,7 @@
 import { Asn1Error, concat, type Element, hex, readElement, unhex, writeElement } from '../asn1/index.js';
+import { base64, bytesOf, failure, type JsonAnswer, type JsonBody, success, textOf } from '../http/index.js';
 
 // JSON binding of ESipa: SGP.32 §6.4.1, esipa.md §8. Messages are put into ASN.1 and back, so that one queue stands behind both.
-
-type Body = Readonly<Record<string, unknown>>;
-
-/** An answer; the package is apart, so that it can be streamed. */
-export interface JsonAnswer {
-  body: Record<string, unknown>;
-  /** Goes into the body as base64 under this name, last. */
-  large?: { name: string; bytes: Uint8Array };
-}
 
 export const jsonFunctions = {
   initiateAuthentication: 0xbf39,
@@ -24,11 +16,11 @@ export const jsonFunctions = {
 export type JsonFunction = keyof typeof jsonFunctions;
 
 /** The request in ASN.1. @throws Asn1Error for members that are missing or none */
-export function requestOf(called: JsonFunction, body: Body): Uint8Array {
+export function requestOf(called: JsonFunction, body: JsonBody): Uint8Array {
   return writeElement(jsonFunctions[called], concat(partsOf(called, body)));
 }
 
-function partsOf(called: JsonFunction, body: Body): Uint8Array[] {
+function partsOf(called: JsonFunction, body: JsonBody): Uint8Array[] {
   switch (called) {
     case 'getEimPackage': {
       const parts = [eid(body)];
@@ -39,28 +31,28 @@ function partsOf(called: JsonFunction, body: Body): Uint8Array[] {
       return parts;
     }
     case 'provideEimPackageResult':
-      return [...(body.eidValue === undefined ? [] : [eid(body)]), need(body, 'eimPackageResult')];
+      return [...(body.eidValue === undefined ? [] : [eid(body)]), bytesOf(body, 'eimPackageResult')];
     case 'handleNotification': {
       const notification = optional(body, 'pendingNotification');
-      return [notification ? writeElement(0xa0, notification) : need(body, 'provideEimPackageResult')];
+      return [notification ? writeElement(0xa0, notification) : bytesOf(body, 'provideEimPackageResult')];
     }
     case 'initiateAuthentication': {
-      const parts = [writeElement(0x81, need(body, 'euiccChallenge'))];
+      const parts = [writeElement(0x81, bytesOf(body, 'euiccChallenge'))];
       if (body.smdpAddress !== undefined)
-        parts.push(writeElement(0x83, Buffer.from(text(body, 'smdpAddress'), 'utf8')));
-      if (body.euiccInfo1 !== undefined) parts.push(need(body, 'euiccInfo1'));
+        parts.push(writeElement(0x83, Buffer.from(textOf(body, 'smdpAddress'), 'utf8')));
+      if (body.euiccInfo1 !== undefined) parts.push(bytesOf(body, 'euiccInfo1'));
       if (body.eimTransactionId !== undefined) parts.push(writeElement(0x82, id(body, 'eimTransactionId')));
       return parts;
     }
     case 'authenticateClient':
-      return [writeElement(0x80, id(body)), need(body, 'authenticateServerResponse')];
+      return [writeElement(0x80, id(body)), bytesOf(body, 'authenticateServerResponse')];
     case 'getBoundProfilePackage':
-      return [writeElement(0x80, id(body)), need(body, 'prepareDownloadResponse')];
+      return [writeElement(0x80, id(body)), bytesOf(body, 'prepareDownloadResponse')];
     case 'cancelSession':
       // ASN.1 has the contents of the response under a tag of its own.
       return [
         writeElement(0x80, id(body)),
-        writeElement(0xa1, readElement(need(body, 'cancelSessionResponse')).content),
+        writeElement(0xa1, readElement(bytesOf(body, 'cancelSessionResponse')).content),
       ];
   }
 }
@@ -139,25 +131,18 @@ function event(parts: readonly Element[]): JsonAnswer {
   return success(members);
 }
 
-const success = (members: Record<string, unknown>): JsonAnswer => ({
-  body: { header: { functionExecutionStatus: { status: 'Executed-Success' } }, ...members },
-});
-
 /**
- * functionExecutionStatus "Failed". The table from ASN.1 codes to subject and reason is in no source that we have; the code
+ * The table from ASN.1 codes to subject and reason is in no source that we have; the code
  * stands in the message (docs/interpretation-log.md).
  */
 export function failed(called: string, code: number | string): JsonAnswer {
-  const statusCodeData = {
+  return failure({
     subjectCode: '1.6',
     reasonCode: '4.2',
     subjectIdentifier: called,
     message: typeof code === 'number' ? `error ${code}` : code,
-  };
-  return { body: { header: { functionExecutionStatus: { status: 'Failed', statusCodeData } } } };
+  });
 }
-
-const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
 
 const hexId = ({ content }: Element) => hex(content).toUpperCase();
 
@@ -165,31 +150,18 @@ function numberOf({ content }: Element): number {
   return content.reduce((value, byte) => value * 256 + byte, 0);
 }
 
-function text(body: Body, name: string): string {
-  const value = body[name];
-  if (typeof value !== 'string') throw new Asn1Error('missing', `${name} is missing, or is no string`);
-  return value;
+function optional(body: JsonBody, name: string): Uint8Array | undefined {
+  return body[name] === undefined ? undefined : bytesOf(body, name);
 }
 
-function optional(body: Body, name: string): Uint8Array | undefined {
-  return body[name] === undefined ? undefined : need(body, name);
-}
-
-function need(body: Body, name: string): Uint8Array {
-  const value = text(body, name).replaceAll(/\s/g, '');
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(value) || value.length % 4 === 1)
-    throw new Asn1Error('unexpected', `${name} is not base64`);
-  return Uint8Array.from(Buffer.from(value, 'base64'));
-}
-
-function eid(body: Body): Uint8Array {
-  const digits = text(body, 'eidValue');
+function eid(body: JsonBody): Uint8Array {
+  const digits = textOf(body, 'eidValue');
   if (!/^\d{32}$/.test(digits)) throw new Asn1Error('range', 'eidValue has not 32 digits');
   return writeElement(0x5a, unhex(digits));
 }
 
-function id(body: Body, name = 'transactionId'): Uint8Array {
-  const digits = text(body, name);
+function id(body: JsonBody, name = 'transactionId'): Uint8Array {
+  const digits = textOf(body, name);
   if (!/^(?:[0-9A-Fa-f]{2}){1,16}$/.test(digits))
     throw new Asn1Error('range', `${name} has not 2 to 32 hexadecimal digits`);
   return unhex(digits);

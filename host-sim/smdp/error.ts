@@ -10,11 +10,7 @@ export class SmdpError extends XsIpaError {
       /** an order that is not there */
       | 'unknownOrder'
       /** stored state that cannot be read */
-      | 'state'
-      /** a port or a peer that cannot be reached */
-      | 'network'
-      /** what the control interface of a running server answered */
-      | 'control',
+      | 'state',
     message: string,
     options?: { cause?: unknown },
   ) {

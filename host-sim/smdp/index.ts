@@ -4,13 +4,12 @@ export { answerTo, handleAsn1, type RspServer } from './bindings.js';
 export {
   defaultSmdpControlPort,
   defaultSmdsControlPort,
-  type RunningServerControl,
   ServerControlClient,
   serveSmdpControl,
   serveSmdsControl,
 } from './control.js';
 export { SmdpError } from './error.js';
-export { type RspHttpOptions, type RunningRspServer, serveRsp } from './http.js';
+export { type RspServerOptions, serveRsp } from './http.js';
 export { handleJson } from './json.js';
 export type { OrderState, OrderView } from './orders.js';
 export {

@@ -10,7 +10,6 @@ import {
   Eim,
   type EimOptions,
   handleHttp,
-  jsonPieces,
   type Order,
   type Outcome,
   type QueueOptions,
@@ -18,6 +17,7 @@ import {
 } from '../../host-sim/eim/index.js';
 import { VirtualEuicc, type VirtualEuiccOptions } from '../../host-sim/euicc/index.js';
 import type { TraceEvent } from '../../host-sim/events.js';
+import { jsonPieces } from '../../host-sim/http/index.js';
 import { type Network, SimulatedModem, type SimulatedModemOptions } from '../../host-sim/modem/index.js';
 import { makePki, type Pki } from '../../host-sim/pki/index.js';
 import { seeded } from '../../host-sim/random.js';

@@ -2,13 +2,8 @@ import { createServer, request } from 'node:http';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decode, EimConfigurationData } from '../../../host-sim/asn1/index.js';
 import { VirtualClock } from '../../../host-sim/clock.js';
-import {
-  Eim,
-  EimControlClient,
-  EimError,
-  type RunningControl,
-  serveControl,
-} from '../../../host-sim/eim/index.js';
+import { Eim, EimControlClient, serveControl } from '../../../host-sim/eim/index.js';
+import { HttpError, type RunningControl } from '../../../host-sim/http/index.js';
 import { makePki, type Pki } from '../../../host-sim/pki/index.js';
 import { seeded } from '../../../host-sim/random.js';
 import { MemoryStore } from '../../../host-sim/store.js';
@@ -146,7 +141,7 @@ describe('the client', () => {
     const { control, client } = await start();
     await control.close();
     await control.close();
-    await expect(client.devices()).rejects.toThrow(EimError);
+    await expect(client.devices()).rejects.toThrow(HttpError);
     await expect(client.devices()).rejects.toThrow(
       /no eIM is running at http:.*start one with `npx xs-ipa eim serve`/,
     );

@@ -21,8 +21,9 @@ import {
   signed,
   unhex,
 } from '../../../host-sim/asn1/index.js';
+import type { RunningRspHttp } from '../../../host-sim/http/index.js';
 import { type Pki, pem } from '../../../host-sim/pki/index.js';
-import { type RspHttpOptions, type RunningRspServer, serveRsp } from '../../../host-sim/smdp/index.js';
+import { type RspServerOptions, serveRsp } from '../../../host-sim/smdp/index.js';
 import { cardFor, deviceInfo, load, makeHierarchy } from '../euicc/example-smdp.js';
 import { smdpOf } from './client.js';
 
@@ -32,12 +33,12 @@ let pki: Pki;
 beforeAll(async () => {
   pki = await makeHierarchy();
 });
-const running: RunningRspServer[] = [];
+const running: RunningRspHttp[] = [];
 afterEach(async () => {
   for (const server of running.splice(0)) await server.close();
 });
 
-async function serve(options: Partial<RspHttpOptions> = {}) {
+async function serve(options: Partial<RspServerOptions> = {}) {
   const made = smdpOf(pki);
   made.smdp.order({ iccid, matchingId, profileSize: 20_000 });
   const server = await serveRsp({ server: made.smdp, ...options });

@@ -12,6 +12,7 @@ import {
 } from '../../../host-sim/asn1/index.js';
 import { VirtualClock } from '../../../host-sim/clock.js';
 import { rspClient } from '../../../host-sim/eim/index.js';
+import { HttpError } from '../../../host-sim/http/index.js';
 import type { Pki } from '../../../host-sim/pki/index.js';
 import { seeded } from '../../../host-sim/random.js';
 import {
@@ -124,7 +125,7 @@ it('control interfaces take orders and events', async () => {
   expect(await client.call('GET', '/status')).toMatchObject({ address: 'smdp.example.com', url: 'x' });
   await expect(client.release('NONE')).rejects.toThrow(/no order/);
   await expect(client.call('GET', '/other')).rejects.toThrow(/there is no/);
-  await expect(client.call('POST', '/orders', [])).rejects.toThrow(SmdpError);
+  await expect(client.call('POST', '/orders', [])).rejects.toThrow(HttpError);
   const events = new ServerControlClient(atSmds.url, 'SM-DS');
   await events.call('POST', '/events', { eid, eventId: matchingId, rspServerAddress });
   expect(smds.events).toEqual([{ eid, eventId: matchingId, rspServerAddress }]);

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { httpsLink } from '../../../../host-sim/cli/https-link.js';
 import { RealClock, VirtualClock } from '../../../../host-sim/clock.js';
-import { Eim, type RunningHttpEim, serveHttp } from '../../../../host-sim/eim/index.js';
+import { Eim, serveHttp } from '../../../../host-sim/eim/index.js';
+import type { RunningRspHttp } from '../../../../host-sim/http/index.js';
 import {
   type Credential,
   makeEimTls,
@@ -50,7 +51,7 @@ describe('whom the link trusts', () => {
   });
   const whole = (certificate: Uint8Array): TrustedTls => ({ kind: 'certificate', der: certificate });
 
-  async function serve(credential: Credential): Promise<RunningHttpEim & { polls: () => number }> {
+  async function serve(credential: Credential): Promise<RunningRspHttp & { polls: () => number }> {
     const eim = new Eim({
       credentials: pki.eims[0],
       ciCertificates: pki.ciCertificates,
