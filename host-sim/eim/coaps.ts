@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import {
   type DtlsAddress,
+  type DtlsCertificate,
   type DtlsError,
   DtlsServer,
   type DtlsServerSession,
@@ -14,9 +15,12 @@ export interface CoapsDoorOptions {
   /** Default 127.0.0.1. */
   address?: string;
   /** The key of an identity. */
-  psk: (identity: string) => Uint8Array | undefined;
+  psk?: (identity: string) => Uint8Array | undefined;
+  /** What clients without such a key are shown, or its key alone; one of both is needed. */
+  certificate?: DtlsCertificate;
   /** Port of the CoAP server behind it, on 127.0.0.1. */
   coapPort: number;
+  /** The identity is empty where a client has looked at the certificate. */
   onOpen?: (identity: string, from: DtlsAddress) => void;
   /** A handshake that failed, or a socket. */
   onProblem?: (problem: DtlsError | EimError) => void;
@@ -43,7 +47,7 @@ export class CoapsDoor {
 
   /** @throws EimError 'network' when the port cannot be had */
   async open(): Promise<void> {
-    const { port, address = '127.0.0.1', psk, onOpen, onProblem } = this.#options;
+    const { port, address = '127.0.0.1', psk, certificate, onOpen, onProblem } = this.#options;
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     await new Promise<void>((resolve, reject) => {
       socket.once('error', (cause) => {
@@ -58,6 +62,7 @@ export class CoapsDoor {
     this.#socket = socket;
     const server = new DtlsServer({
       psk,
+      certificate,
       randomBytes,
       send: (datagram, to) => socket.send(datagram, to.port, to.address, () => {}),
       onOpen: (session) => {

@@ -74,8 +74,9 @@ export function exchangeFor(
   if (!hello.signatures?.includes(ECDSA_SHA256))
     throw new DtlsError('protocol', 'the client does not take signatures by ECDSA with SHA-256');
   const { certificateTypes = [CertificateType.x509] } = hello;
-  const type = certificateTypes.find(
-    (one) => one === CertificateType.x509 || one === CertificateType.rawPublicKey,
+  // Whoever takes a bare key knows it, and it is shorter. GnuTLS names certificates first even where it has only the key.
+  const type = [CertificateType.rawPublicKey, CertificateType.x509].find((one) =>
+    certificateTypes.includes(one),
   );
   if (type === undefined)
     throw new DtlsError(
