@@ -33,6 +33,8 @@ export interface ClientExchange {
   /** For messages: whom the session is with, or as. */
   readonly label: string;
   readonly expected: string;
+  /** Why a server may not like the client's answer; empty where there is nothing to say. */
+  readonly hint: string;
   readonly suites: readonly Suite[];
   /** What the first message says of it. */
   readonly hello: Pick<ClientHello, 'serverName' | 'groups' | 'signatures' | 'certificateTypes'>;
@@ -47,6 +49,7 @@ export interface ClientExchange {
 export class PskExchange implements ClientExchange {
   readonly label: string;
   readonly expected: string;
+  readonly hint = 'it may have another key for this identity';
   readonly suites = suitesOf('psk');
   readonly hello = {};
   readonly #psk: DtlsPsk;
@@ -110,6 +113,10 @@ export class CertificateExchange implements ClientExchange {
       // Whose key is known need not show a certificate.
       ...('pin' in trust && { certificateTypes: [CertificateType.rawPublicKey, CertificateType.x509] }),
     };
+  }
+
+  get hint(): string {
+    return this.#isAsked ? 'it asked for a certificate of this client, which has none' : '';
   }
 
   begin({ random, certificateType = CertificateType.x509 }: ServerHello, clientRandom: Buffer): void {

@@ -125,9 +125,8 @@ export class DtlsClient {
   }
 
   get #hint(): string {
-    return this.#state === 'finishing' && this.#suite?.exchange === 'psk'
-      ? '; it may have another key for this identity'
-      : '';
+    const { hint } = this.#exchange;
+    return this.#state === 'finishing' && hint !== '' ? `; ${hint}` : '';
   }
 
   // Out -------------------------------------------------------------------------------------------------------------
@@ -183,7 +182,8 @@ export class DtlsClient {
   #alert(fragment: Buffer): void {
     const [level, description] = fragment;
     if (description === 0) this.#fail('refused', 'the server ended the session');
-    else if (level === 2) this.#fail('refused', `the server refused with ${alertText(description)}`);
+    else if (level === 2)
+      this.#fail('refused', `the server refused with ${alertText(description)}${this.#hint}`);
   }
 
   #handshake(fragment: Buffer): void {
