@@ -35,13 +35,33 @@ function setting(name: string, byDefault: number): number {
   return value;
 }
 
+/**
+ * A target with promises in it. It must settle by itself, and after a bounded number of steps; nothing interrupts a loop without
+ * an end between two of its turns, so what it is made of should have targets of its own.
+ */
+export interface AsyncFuzzTarget extends Omit<FuzzTarget, 'run'> {
+  /** Hostile messages, or pieces of them, in one run: there are so many times fewer runs. */
+  each: number;
+  run(input: Uint8Array, random: Random): Promise<void>;
+}
+
 /** XS_IPA_FUZZ_COUNT inputs (1,000,000) from XS_IPA_FUZZ_SEED (1), as one test. */
 export function fuzz(target: FuzzTarget): void {
-  const count = setting('XS_IPA_FUZZ_COUNT', 1_000_000);
+  define(target.name, 1, async (count, seed) => fuzzOnce(target, count, seed));
+}
+
+/** As fuzz(). */
+export function fuzzAsync(target: AsyncFuzzTarget): void {
+  define(target.name, target.each, (count, seed) => fuzzAsyncOnce(target, count, seed));
+}
+
+function define(name: string, each: number, run: (count: number, seed: number) => Promise<FuzzResult>): void {
+  const count = Math.ceil(setting('XS_IPA_FUZZ_COUNT', 1_000_000) / each);
   const seed = setting('XS_IPA_FUZZ_SEED', 1);
-  const title = `${target.name} takes ${count} random and mutated inputs (XS_IPA_FUZZ_SEED=${seed})`;
-  it(title, { timeout: 600_000 }, () => {
-    const { growth, accepted } = fuzzOnce(target, count, seed);
+  const what = each > 1 ? `inputs of ${each} messages` : 'inputs';
+  const title = `${name} takes ${count} random and mutated ${what} (XS_IPA_FUZZ_SEED=${seed})`;
+  it(title, { timeout: 600_000 }, async () => {
+    const { growth, accepted } = await run(count, seed);
     expect(growth).toBeLessThan(GROWTH);
     // Inputs that are all refused at once would exercise little.
     expect(accepted).toBeGreaterThan(count / 50);
@@ -94,14 +114,48 @@ export function fuzzOnce(target: FuzzTarget, count: number, seed: number, hang =
     Error.stackTraceLimit = stackTraceLimit;
     // It comes from the other realm, so it is no Error of this one.
     const hangs = (error as { code?: unknown }).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
-    const input = Buffer.from(draft.bytes.subarray(0, draft.length)).toString('hex').toUpperCase();
-    throw new Error(
-      `${target.name}, input ${done} of XS_IPA_FUZZ_SEED=${seed}, ${hangs ? 'hangs' : `fails (${error})`}: ${input}`,
-      { cause: error },
-    );
+    throw fault(`${target.name}, input ${done} of XS_IPA_FUZZ_SEED=${seed}`, hangs, draft, error);
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
+}
+
+/** As {@link fuzzOnce}, but for what it says of hanging. */
+export async function fuzzAsyncOnce(
+  target: AsyncFuzzTarget,
+  count: number,
+  seed: number,
+): Promise<FuzzResult> {
+  const random = new Random(seed);
+  const draft: Draft = { bytes: new Uint8Array(2048), length: 0 };
+  const { stackTraceLimit } = Error;
+  let before = 0;
+  let refused = 0;
+  let done = 0;
+  try {
+    Error.stackTraceLimit = 0;
+    for (; done < count; done++) {
+      if (done === Math.min(count - 1, 3 * BATCH)) before = heap();
+      generate(draft, random, target, target.mutators ?? []);
+      try {
+        await target.run(draft.bytes.subarray(0, draft.length), random);
+      } catch (error) {
+        if (!target.allows(error)) throw error;
+        refused++;
+      }
+    }
+    return { growth: heap() - before, refused, accepted: done - refused };
+  } catch (error) {
+    Error.stackTraceLimit = stackTraceLimit;
+    throw fault(`${target.name}, input ${done} of XS_IPA_FUZZ_SEED=${seed}`, false, draft, error);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function fault(which: string, hangs: boolean, { bytes, length }: Draft, cause: unknown): Error {
+  const input = Buffer.from(bytes.subarray(0, length)).toString('hex').toUpperCase();
+  return new Error(`${which}, ${hangs ? 'hangs' : `fails (${cause})`}: ${input}`, { cause });
 }
 
 /** Bytes in use after a collection. */
