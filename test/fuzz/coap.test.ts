@@ -86,7 +86,7 @@ function response(
   options: readonly [number, number][],
   payload: number,
 ): Uint8Array {
-  const writer = new CoapWriter(request).begin(new Uint8Array(1_200), type, code, 1, token);
+  const writer = new CoapWriter().begin(new Uint8Array(1_200), type, code, 1, token);
   for (const [number, value] of options) writer.addUint(number, value);
   return writer.payload(new Uint8Array(payload).fill(0x42)).bytes.slice();
 }

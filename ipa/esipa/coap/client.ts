@@ -43,9 +43,11 @@ export interface CoapTimes {
   response: number;
 }
 
+const TIMES: CoapTimes = { acknowledge: 2_000, randomFactor: 1.5, retransmit: 4, response: 30_000 };
+
 /** Those of RFC 7252; 30 s for a separate response. */
 export function defaultCoapTimes(): CoapTimes {
-  return { acknowledge: 2_000, randomFactor: 1.5, retransmit: 4, response: 30_000 };
+  return { ...TIMES };
 }
 
 /** Whom a client tells; one object, as closures cost memory. */
@@ -98,18 +100,21 @@ export class CoapClient {
   /** Received from the server. */
   heard = 0;
 
-  readonly #options: CoapClientOptions;
+  readonly #address: string;
+  readonly #port: number;
+  readonly #timer: Timer;
+  readonly #random: () => number;
+  readonly #handler: CoapHandler;
+  readonly #requests: CoapRequests | undefined;
   readonly #times: CoapTimes;
   readonly #socket: UdpSocket;
   readonly #reader = new CoapReader();
-  readonly #writer: CoapWriter;
+  /** Holds the request until it is acknowledged. */
+  readonly #writer = new CoapWriter();
   readonly #token = new Uint8Array(4);
-  readonly #empty = new Uint8Array(4);
-  /** Keys of the last separate responses. */
-  readonly #answered = new Int32Array(REMEMBERED);
+  /** Keys of the last separate responses; many servers never send any. */
+  #answered: Int32Array | undefined;
   #answeredAt = 0;
-  /** The request, kept for retransmission. */
-  #datagram = new Uint8Array(96);
   #nextId: number;
   #id = NOTHING_SENT;
   #acknowledged = false;
@@ -121,12 +126,16 @@ export class CoapClient {
 
   constructor(options: CoapClientOptions) {
     const { udp, random } = options;
-    this.#options = options;
-    this.#times = options.times ?? defaultCoapTimes();
-    this.#writer = new CoapWriter(this.#empty);
+    // One by one: the object they come in would cost memory, too.
+    this.#address = options.address;
+    this.#port = options.port;
+    this.#timer = options.timer;
+    this.#random = random;
+    this.#handler = options.handler;
+    this.#requests = options.requests;
+    this.#times = options.times ?? TIMES;
     this.#nextId = Math.floor(random() * 0x10000);
     for (let i = 0; i < this.#token.length; i++) this.#token[i] = Math.floor(random() * 256);
-    this.#answered.fill(NOTHING_SENT);
     const { io, ...rest } = udp;
     this.#socket = new io({
       ...rest,
@@ -142,9 +151,9 @@ export class CoapClient {
    */
   prepare(code: number, capacity: number): CoapWriter {
     this.cancel();
-    if (capacity > this.#datagram.length) this.#datagram = new Uint8Array(capacity);
     this.#nextId = (this.#nextId + 1) & 0xffff;
-    return this.#writer.begin(this.#datagram, CoapType.confirmable, code, this.#nextId, this.#token);
+    const datagram = new Uint8Array(capacity);
+    return this.#writer.begin(datagram, CoapType.confirmable, code, this.#nextId, this.#token);
   }
 
   /** The requests that follow belong together; the blocks of one transfer, which some servers know by their token. */
@@ -154,22 +163,20 @@ export class CoapClient {
   }
 
   transmit(): void {
-    const { random } = this.#options;
     const { acknowledge, randomFactor } = this.#times;
     this.#id = this.#nextId;
     this.#acknowledged = false;
     this.#sent = 0;
-    this.#timeout = acknowledge * (1 + (randomFactor - 1) * random());
+    this.#timeout = acknowledge * (1 + (randomFactor - 1) * this.#random());
     this.again();
   }
 
   /** A response that comes separately, sent until it is acknowledged. An open request is forgotten. */
   respond(code: number, token: Uint8Array, payload: Uint8Array): void {
     this.cancel();
-    const capacity = 5 + token.length + payload.length;
-    if (capacity > this.#datagram.length) this.#datagram = new Uint8Array(capacity);
+    const datagram = new Uint8Array(5 + token.length + payload.length);
     this.#nextId = (this.#nextId + 1) & 0xffff;
-    this.#writer.begin(this.#datagram, CoapType.confirmable, code, this.#nextId, token).payload(payload);
+    this.#writer.begin(datagram, CoapType.confirmable, code, this.#nextId, token).payload(payload);
     this.transmit();
     this.#isResponse = true;
   }
@@ -181,16 +188,16 @@ export class CoapClient {
 
   /** Forgets the open request. */
   cancel(): void {
-    this.#options.timer.clear(this.#deadline);
+    this.#timer.clear(this.#deadline);
     this.#deadline = undefined;
     this.#id = NOTHING_SENT;
     this.#isResponse = false;
+    this.#writer.release();
   }
 
-  /** Gives back the memory of a large request and of the last datagram. */
+  /** Gives back the memory of the last datagram. */
   release(): void {
-    if (this.#id === NOTHING_SENT && this.#datagram.length > 96) this.#datagram = new Uint8Array(96);
-    this.#reader.parse(this.#empty);
+    this.#reader.release();
   }
 
   /** Idempotent; no callback runs afterwards. */
@@ -204,42 +211,35 @@ export class CoapClient {
   // Out -------------------------------------------------------------------------------------------------------------
 
   private again(): void {
-    const { timer } = this.#options;
     if (this.#sent > this.#times.retransmit) {
       this.fail('noAnswer', `no answer to ${this.#sent} datagrams`);
       return;
     }
     this.#sent++;
-    this.#deadline = timer.set(() => this.again(), this.#timeout);
+    this.#deadline = this.#timer.set(() => this.again(), this.#timeout);
     this.#timeout *= 2;
     this.send(this.#writer.bytes);
   }
 
   private send(datagram: Uint8Array): void {
-    const { address, port } = this.#options;
     this.datagrams++;
-    this.#socket.write(datagram, address, port);
+    this.#socket.write(datagram, this.#address, this.#port);
   }
 
   private lost(reason: unknown): void {
-    if (!this.#closed) this.#options.handler.onLost(reason);
+    if (!this.#closed) this.#handler.onLost(reason);
   }
 
   private sendEmpty(type: number, id: number): void {
-    const empty = this.#empty;
-    empty[0] = 0x40 | (type << 4);
-    empty[1] = CoapCode.empty;
-    empty[2] = id >> 8;
-    empty[3] = id;
-    this.send(empty);
+    this.send(Uint8Array.of(0x40 | (type << 4), CoapCode.empty, id >> 8, id & 0xff));
   }
 
   // In --------------------------------------------------------------------------------------------------------------
 
   private readable(): void {
-    const { address, port } = this.#options;
+    const address = this.#address;
     for (let datagram = this.read(); datagram; datagram = this.read()) {
-      if (datagram.address !== address || datagram.port !== port) continue;
+      if (datagram.address !== address || datagram.port !== this.#port) continue;
       this.heard++;
       this.take(new Uint8Array(datagram));
     }
@@ -270,8 +270,7 @@ export class CoapClient {
   }
 
   private request(id: number): void {
-    const { requests } = this.#options;
-    if (requests) requests.onRequest(this.#reader, this);
+    if (this.#requests) this.#requests.onRequest(this.#reader, this);
     else this.sendEmpty(CoapType.reset, id);
   }
 
@@ -284,13 +283,14 @@ export class CoapClient {
       return;
     }
     // A duplicate: the blocks of a transfer have one token, so that it would be taken for the next one.
-    const isKnown = this.#answered.includes(reader.key);
+    const isKnown = this.#answered?.includes(reader.key) === true;
     const isGood = isKnown || (isOurs && reader.unknownCritical(UNDERSTOOD) === 0);
     if (type === CoapType.confirmable) this.sendEmpty(isGood ? CoapType.acknowledgement : CoapType.reset, id);
     if (isKnown || !isOurs) return;
+    this.#answered ??= new Int32Array(REMEMBERED).fill(NOTHING_SENT);
     this.#answered[this.#answeredAt] = reader.key;
     this.#answeredAt = (this.#answeredAt + 1) % REMEMBERED;
-    if (!this.#options.handler.isStale(reader)) this.done();
+    if (!this.#handler.isStale(reader)) this.done();
   }
 
   /** The server has the request, and needs time for its response. */
@@ -298,13 +298,13 @@ export class CoapClient {
     if (this.#acknowledged) return;
     if (this.#isResponse) {
       this.cancel();
-      this.#options.handler.onDelivered();
+      this.#handler.onDelivered();
       return;
     }
-    const { timer } = this.#options;
     this.#acknowledged = true;
-    timer.clear(this.#deadline);
-    this.#deadline = timer.set(
+    this.#writer.release();
+    this.#timer.clear(this.#deadline);
+    this.#deadline = this.#timer.set(
       () => this.fail('noAnswer', 'the request was acknowledged, but no response came'),
       this.#times.response,
     );
@@ -314,14 +314,12 @@ export class CoapClient {
     this.cancel();
     const option = this.#reader.unknownCritical(UNDERSTOOD);
     if (option > 0)
-      this.#options.handler.onFailure(
-        new CoapError('protocol', `a response with the critical option ${option}`),
-      );
-    else this.#options.handler.onResponse(this.#reader);
+      this.#handler.onFailure(new CoapError('protocol', `a response with the critical option ${option}`));
+    else this.#handler.onResponse(this.#reader);
   }
 
   private fail(code: ConstructorParameters<typeof CoapError>[0], message: string): void {
     this.cancel();
-    this.#options.handler.onFailure(new CoapError(code, message));
+    this.#handler.onFailure(new CoapError(code, message));
   }
 }

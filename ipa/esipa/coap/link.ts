@@ -85,6 +85,8 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
   readonly #options: CoapLinkOptions;
   readonly #times: LinkTimes;
   readonly #transfer: CoapTransfer;
+  readonly #limit: number;
+  /** Of more than one datagram. */
   readonly #answer: Writer;
   /** The first one is under way, or waits for the network. */
   readonly #jobs: Job[] = [];
@@ -111,6 +113,7 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     this.eimId = eimId;
     this.#options = options;
     this.#times = options.times ?? defaultTimes();
+    this.#limit = messageLimit;
     this.#answer = new Writer(128, messageLimit);
     this.#transfer = new CoapTransfer({
       path,
@@ -270,14 +273,13 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
     return new Promise((resolve, reject) => {
       this.#jobs.push({ request, accept, into, token, begun: false, attempts: 0, heard: 0, resolve, reject });
-      if (this.#jobs.length === 1) void this.soon();
+      if (this.#jobs.length === 1) this.soon();
     });
   }
 
   /** From an empty stack: the way down to the socket is long. */
-  private async soon(): Promise<void> {
-    await undefined;
-    this.next();
+  private soon(): void {
+    Promise.resolve().then(() => this.next());
   }
 
   private next(): void {
@@ -291,7 +293,7 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     this.#options.timer.clear(this.#patience);
     this.#patience = undefined;
     this.#running = true;
-    this.#answer.clear();
+    this.#answer.release();
     const { request } = job;
     job.attempts++;
     job.heard = client.heard;
@@ -323,7 +325,8 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     this.#running = false;
     this.#transfer.cancel();
     this.#client?.release();
-    if (this.#jobs.length > 0) void this.soon();
+    this.#answer.release();
+    if (this.#jobs.length > 0) this.soon();
     return job;
   }
 
@@ -338,26 +341,32 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
       Promise.resolve().then(() => this.pour(job, payload, more, total));
       return;
     }
+    const answer = this.#answer;
+    if (!more && answer.length === 0 && payload.length <= this.#limit) {
+      // Whole in one datagram, which nobody else needs.
+      this.take(job, payload);
+      return;
+    }
     try {
-      this.#answer.write(payload);
+      if (total !== undefined && answer.length === 0) answer.expect(total);
+      answer.write(payload);
     } catch (error) {
       if (!(error instanceof TlvError)) throw error;
-      const detail = `the answer of ${this.eimId} has more than ${this.#answer.length} bytes`;
+      const detail = `the answer of ${this.eimId} has more than ${this.#limit} bytes`;
       this.drop(0, `tooLong${total === undefined ? '' : ` (${total} bytes)`}`);
       this.end()?.reject(new LinkError('tooLong', detail));
       return;
     }
     if (more) this.#transfer.next();
-    else this.take(job);
+    else this.take(job, answer.detach());
   }
 
-  private take(job: Job): void {
-    const message = this.#answer.bytes;
+  private take(job: Job, message: Uint8Array): void {
     const tag = firstTag(message);
     if (message.length > 0) this.observe('down', message);
     if (!job.accept && tag === EsipaTag.transferEimPackage) {
       // To a result that was posted the eIM says at once what it has to say.
-      this.keepInjection(this.#answer.detach());
+      this.keepInjection(message);
       this.end()?.resolve(message);
     } else if (
       !job.accept ||
@@ -398,7 +407,7 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
   private taken(job: Job, goOn: boolean): void {
     if (this.#jobs[0] !== job) return;
     if (goOn) this.#transfer.next();
-    else this.end()?.resolve(this.#answer.bytes);
+    else this.end()?.resolve(new Uint8Array(0));
   }
 
   private refuse(job: Job, error: unknown): void {
@@ -407,7 +416,7 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
 
   /** Of the transfer. */
   onDelivered(): void {
-    this.end()?.resolve(this.#answer.bytes);
+    this.end()?.resolve(new Uint8Array(0));
   }
 
   /** Of the transfer. */

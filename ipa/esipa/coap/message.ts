@@ -123,6 +123,11 @@ export class CoapReader {
     return hash * 0x10000 + this.id;
   }
 
+  /** Lets go of the datagram. */
+  release(): void {
+    this.#bytes = undefined;
+  }
+
   hasToken(token: Uint8Array): boolean {
     if (token.length !== this.tokenLength) return false;
     for (let i = 0; i < token.length; i++) if (this.bytes[4 + i] !== token[i]) return false;
@@ -207,16 +212,18 @@ export class CoapReader {
 /** Writes one datagram into lent memory. @throws XsIpaError `usage` when it does not fit, or options come out of order */
 export class CoapWriter {
   length = 0;
-  #bytes: Uint8Array;
+  #bytes: Uint8Array | undefined;
   #option = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
 
   /** What was written; a view. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
+    return this.memory.subarray(0, this.length);
+  }
+
+  /** Lets go of the memory. */
+  release(): void {
+    this.#bytes = undefined;
+    this.length = 0;
   }
 
   begin(bytes: Uint8Array, type: number, code: number, id: number, token?: Uint8Array): this {
@@ -272,19 +279,23 @@ export class CoapWriter {
     } else if (value >= 13) this.byte(value - 13);
   }
 
+  private get memory(): Uint8Array {
+    return this.#bytes as Uint8Array;
+  }
+
   private byte(value: number): void {
-    this.#bytes[this.length++] = value;
+    this.memory[this.length++] = value;
   }
 
   private copy(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.length);
+    this.memory.set(bytes, this.length);
     this.length += bytes.length;
   }
 
   private room(count: number): void {
-    if (this.length + count > this.#bytes.length) {
-      throw new XsIpaError('usage', `a datagram of more than ${this.#bytes.length} bytes`);
-    }
+    const { length } = this.memory;
+    if (this.length + count > length)
+      throw new XsIpaError('usage', `a datagram of more than ${length} bytes`);
   }
 }
 

@@ -72,7 +72,7 @@ export class CoapServerRole implements CoapRequests {
     this.#last = key;
     const token = reader.bytes.subarray(4, 4 + reader.tokenLength);
     const code = this.take(reader);
-    const writer = new CoapWriter(this.#reply);
+    const writer = new CoapWriter();
     // An empty acknowledgement has no token.
     writer.begin(
       this.#reply,

@@ -58,7 +58,10 @@ const RESPONDING = 4;
  * Block1 with early negotiation and 4.13, Block2, Size1, Size2, Request-Tag and Echo (RFC 9175).
  */
 export class CoapTransfer implements CoapHandler {
-  readonly #options: CoapTransferOptions;
+  readonly #path: readonly string[];
+  /** Size exponent of the largest block. */
+  readonly #largest: number;
+  readonly #owner: CoapOwner;
   #client: CoapClient | undefined;
   #state = IDLE;
   #request: Uint8Array | undefined;
@@ -74,17 +77,18 @@ export class CoapTransfer implements CoapHandler {
   /** Of the response: bytes received, size exponent, ETag. */
   #received = 0;
   #answerSzx = LARGEST;
-  readonly #etag = new Uint8Array(ETAG_LIMIT);
-  #etagLength = -1;
+  #etag: Uint8Array | undefined;
 
   constructor(options: CoapTransferOptions) {
-    this.#options = options;
+    this.#path = options.path;
+    this.#largest = options.szx;
+    this.#owner = options.owner;
     this.#tag = options.tag;
   }
 
   /** @param request must not change until the first block of the response is there */
   start(client: CoapClient, request: Uint8Array): void {
-    const { szx } = this.#options;
+    const szx = this.#largest;
     this.#client = client;
     this.#request = request;
     this.#szx = szx;
@@ -92,7 +96,6 @@ export class CoapTransfer implements CoapHandler {
     this.#inBlocks = request.length > blockSize(szx);
     this.#restarts = this.#received = 0;
     this.#patience = PATIENCE;
-    this.#etagLength = -1;
     this.#echo = undefined;
     this.begin();
   }
@@ -108,7 +111,7 @@ export class CoapTransfer implements CoapHandler {
   onDelivered(): void {
     if (this.#state !== RESPONDING) return;
     this.#state = IDLE;
-    this.#options.owner.onDelivered();
+    this.#owner.onDelivered();
   }
 
   /** Asks for the block behind the one that was handed on. */
@@ -127,10 +130,12 @@ export class CoapTransfer implements CoapHandler {
 
   /** Idempotent; no callback runs for it afterwards. */
   cancel(): void {
+    const client = this.#client;
+    this.#client = undefined;
     if (this.#state === IDLE) return;
     this.#state = IDLE;
-    this.#request = this.#echo = undefined;
-    this.#client?.cancel();
+    this.#request = this.#echo = this.#etag = undefined;
+    client?.cancel();
   }
 
   /** The client's isStale: a block that was sent or asked for twice may be answered twice, the second time too late. */
@@ -159,12 +164,12 @@ export class CoapTransfer implements CoapHandler {
       return;
     }
     this.cancel();
-    this.#options.owner.onFailure(error);
+    this.#owner.onFailure(error);
   }
 
   /** The client's onLost. */
   onLost(reason?: unknown): void {
-    this.#options.owner.onLost(reason);
+    this.#owner.onLost(reason);
   }
 
   /** The block at hand, in a message of its own. */
@@ -198,7 +203,7 @@ export class CoapTransfer implements CoapHandler {
     this.#end = this.#inBlocks ? Math.min(length, this.#offset + size) : length;
     const isLast = this.#end === length;
     const writer = this.prepare(this.#end - this.#offset);
-    const { szx } = this.#options;
+    const szx = this.#largest;
     // Blocks of the answer shall not be larger than ours.
     if (isLast && szx < LARGEST) writer.addUint(CoapOption.block2, blockValue(0, false, szx));
     if (this.#inBlocks) {
@@ -275,7 +280,7 @@ export class CoapTransfer implements CoapHandler {
       this.#received += payload.length;
       this.#patience = PATIENCE;
       this.#state = more ? WAITING : IDLE;
-      this.#options.owner.onBlock(payload, more, size2 < 0 ? undefined : size2);
+      this.#owner.onBlock(payload, more, size2 < 0 ? undefined : size2);
     }
   }
 
@@ -296,23 +301,20 @@ export class CoapTransfer implements CoapHandler {
 
   /** The ETag of all blocks is that of the first one (RFC 7959 §2.4). */
   private isSame(reader: CoapReader): boolean {
-    const etag = this.#etag;
     const has = reader.find(CoapOption.etag);
-    const length = has ? Math.min(ETAG_LIMIT, reader.valueEnd - reader.valueStart) : 0;
-    if (this.#received === 0) {
-      this.#etagLength = length;
-      for (let i = 0; i < length; i++) etag[i] = reader.bytes[reader.valueStart + i];
-      return true;
-    }
-    if (length !== this.#etagLength) return false;
-    for (let i = 0; i < length; i++) if (etag[i] !== reader.bytes[reader.valueStart + i]) return false;
+    const start = reader.valueStart;
+    const length = has ? Math.min(ETAG_LIMIT, reader.valueEnd - start) : 0;
+    if (this.#received === 0) this.#etag = has ? reader.bytes.slice(start, start + length) : undefined;
+    const etag = this.#etag;
+    if (length !== (etag?.length ?? 0)) return false;
+    for (let i = 0; etag && i < length; i++) if (etag[i] !== reader.bytes[start + i]) return false;
     return true;
   }
 
   // Both ------------------------------------------------------------------------------------------------------------
 
   private prepare(payload: number): CoapWriter {
-    const { path } = this.#options;
+    const path = this.#path;
     let capacity = OVERHEAD + payload + (this.#echo?.length ?? 0);
     for (const segment of path) capacity += segment.length + 3;
     const writer = (this.#client as CoapClient).prepare(CoapCode.post, capacity);

@@ -40,7 +40,7 @@ const message: fc.Arbitrary<Plain> = fc.record({
 });
 
 function write({ type, code, id, token, options, payload }: Plain): Buffer {
-  const writer = new CoapWriter(new Uint8Array(4_000));
+  const writer = new CoapWriter();
   writer.begin(new Uint8Array(4_000), type, code, id, token);
   for (const { number, value } of options) writer.add(number, value);
   return Buffer.from(writer.payload(payload).bytes);
@@ -154,7 +154,7 @@ describe('CoAP messages', () => {
   });
 
   it('finds options and their numbers', () => {
-    const writer = new CoapWriter(new Uint8Array(100));
+    const writer = new CoapWriter();
     writer.begin(new Uint8Array(100), CoapType.confirmable, CoapCode.post, 1);
     writer
       .add(CoapOption.uriPath, 'gsma')
