@@ -50,7 +50,7 @@ answer.set([0xbf, 0x4f, 0x82, 0x05, 0xd7]);
 const injected = new Uint8Array(1_600).fill(0x42);
 injected.set([0xbf, 0x4e, 0x82, 0x06, 0x3b]);
 const requests = [20, 1_024, 1_500].map((length) => answer.slice(0, length));
-const writer = new CoapWriter(empty);
+const writer = new CoapWriter();
 const datagram = new Uint8Array(1_400);
 
 let random: Random;
