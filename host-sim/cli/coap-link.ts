@@ -8,12 +8,34 @@ import { addressOf, type LinkTimes } from '../../ipa/esipa/index.js';
 import type { IpaEvent } from '../../ipa/events.js';
 import type { Clock } from '../clock.js';
 import type { Bearer } from '../modem/bearer.js';
+import { preSharedKey } from './eim-coap.js';
+import { trustedAs } from './eim-trust.js';
+import { serverRoute, type Transport, UsageError } from './operands.js';
 
 export interface CoapOptions {
   /** Where an eIM really is, by its eimFqdn in small letters: coap://host:port or coaps://host:port. */
   routes?: Readonly<Record<string, string>>;
-  /** With it everything goes over DTLS. */
+  /** Everything goes over DTLS. */
+  isSecure?: boolean;
+  /** For DTLS; without it the eIM's configuration says whom to trust. */
   psk?: DtlsPsk;
+}
+
+/** What a device's options say of it. @throws UsageError */
+export function coapOptions(
+  transport: readonly Transport[],
+  routes: readonly string[],
+  psk: string | undefined,
+): CoapOptions {
+  const isSecure = transport.includes('coaps');
+  if (psk !== undefined && !isSecure) throw new UsageError('--psk belongs to --transport coaps');
+  const schemes = isSecure ? /^coaps:\/\// : /^coap:\/\//;
+  const [identity, key] = psk === undefined ? [] : preSharedKey(psk);
+  return {
+    isSecure,
+    routes: Object.fromEntries(routes.map((one) => serverRoute(one, schemes))),
+    ...(identity !== undefined && key && { psk: { identity, key } }),
+  };
 }
 
 interface CoapWorld {
@@ -26,17 +48,19 @@ interface CoapWorld {
   observe?: Observer<IpaEvent>;
 }
 
-/** CoAP, or CoAP over DTLS with a pre-shared key, to an eIM at its eimFqdn. */
+/** CoAP, or CoAP over DTLS, to an eIM at its eimFqdn. @throws XsIpaError 'badTrust' */
 export function coapLink(eim: EimConfiguration, { coap = {}, bearer, ...rest }: CoapWorld): CoapLink {
   const { host: name, port: own } = addressOf(eim.eimFqdn ?? '');
-  const { psk } = coap;
-  const route = coap.routes?.[name.toLowerCase()];
-  const port = psk ? 5_684 : 5_683;
+  const { isSecure, psk, routes } = coap;
+  const route = routes?.[name.toLowerCase()];
+  const port = isSecure ? 5_684 : 5_683;
   const { hostname, port: routed } = route === undefined ? { hostname: name, port: '' } : new URL(route);
   const plain: UdpConfiguration = bearer?.datagrams() ?? { io: NodeUdp };
+  const { timer } = rest;
+  const peer = psk ?? { trust: trustedAs(eim), name };
   return new CoapLink({
     eimId: eim.eimId,
-    udp: psk ? dtlsUdp({ udp: plain, peer: psk, timer: rest.timer }) : plain,
+    udp: isSecure ? dtlsUdp({ udp: plain, peer, timer, now: () => timer.now }) : plain,
     host: hostname,
     port: routed === '' ? (own ?? port) : Number(routed),
     dns: { io: NodeResolver },

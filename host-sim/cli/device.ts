@@ -10,8 +10,7 @@ import { RealClock } from '../clock.js';
 import { EimControlClient } from '../eim/index.js';
 import type { TraceEvent } from '../events.js';
 import { Trace } from '../trace/index.js';
-import type { CoapOptions } from './coap-link.js';
-import { preSharedKey } from './eim-coap.js';
+import { coapOptions } from './coap-link.js';
 import { defaultState, StateFolder } from './folder.js';
 import {
   accessOption,
@@ -110,7 +109,10 @@ export function registerDevice(program: Command, output: (options: OutputOptions
       collect,
       [],
     )
-    .option('--psk <identity:hex>', 'pre-shared key of this device for coaps')
+    .option(
+      '--psk <identity:hex>',
+      "pre-shared key of this device for coaps, instead of the eIM's key or certificate",
+    )
     .option(
       '--topics <[eimId=]prefix>',
       'prefix of the topics, instead of esipa; once per eIM that has one of its own',
@@ -147,18 +149,6 @@ class Device {
     this.#trace.subscribe((event) => this.#take(event));
   }
 
-  /** @throws UsageError */
-  #coap(given: readonly string[]): CoapOptions {
-    const { psk, transport } = this.#options;
-    const isSecure = transport.includes('coaps');
-    if (isSecure !== (psk !== undefined)) throw new UsageError('--transport coaps and --psk belong together');
-    const schemes = isSecure ? /^coaps:\/\// : /^coap:\/\//;
-    const routes = Object.fromEntries(given.map((one) => serverRoute(one, schemes)));
-    if (psk === undefined) return { routes };
-    const [identity, key] = preSharedKey(psk);
-    return { routes, psk: { identity, key } };
-  }
-
   /** Until Ctrl-C, or the end of the work with --once. @throws XsIpaError for what the user has to change */
   async run(): Promise<void> {
     const options = this.#options;
@@ -178,7 +168,7 @@ class Device {
     const routes = Object.fromEntries(
       options.route.filter((one) => !isCoap(one)).map((one) => serverRoute(one)),
     );
-    const coap = this.#coap(options.route.filter(isCoap));
+    const coap = coapOptions(options.transport, options.route.filter(isCoap), options.psk);
     const broker = links.includes('mqtt') ? this.#broker() : undefined;
     if (broker) {
       await brokerAnswers(

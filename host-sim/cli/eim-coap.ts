@@ -1,7 +1,10 @@
+import { type Command, Option } from 'commander';
 import { XsIpaError } from '../../hal/contracts/index.js';
+import { type DtlsCertificate, dtlsCertificate } from '../../hal/node/dtls/index.js';
 import { urlHost } from '../address.js';
 import { CoapEim, CoapsDoor, type Eim } from '../eim/index.js';
-import { UsageError } from './operands.js';
+import { type ServedTls, trustKinds } from './eim-tls.js';
+import { collect, UsageError, whole } from './operands.js';
 
 export interface CoapOptions {
   host: string;
@@ -16,15 +19,33 @@ interface RunningCoap {
   close(): Promise<void>;
 }
 
+export function addCoapOptions(command: Command): Command {
+  const port = whole(0, 65_535);
+  return command
+    .option('--coap <port>', 'also answer CoAP, without security; 0 takes a free port', port)
+    .option('--coaps <port>', 'also answer CoAP over DTLS; 0 takes a free port', port)
+    .option('--coaps-cert <file>', 'PEM of its certificate (default: as for --https)')
+    .option('--coaps-key <file>', "PEM of that certificate's key")
+    .addOption(
+      new Option(
+        '--coaps-trust <what>',
+        'what its configurations tell devices to trust (default: as for --https)',
+      ).choices(trustKinds),
+    )
+    .option('--psk <identity:hex>', 'a pre-shared key for --coaps; may be given several times', collect, []);
+}
+
 /** @throws UsageError, EimError for a port that cannot be had */
 export async function startCoap(
   options: CoapOptions,
   eim: Eim,
+  tls: ServedTls | undefined,
   onProblem: (problem: XsIpaError) => void,
 ): Promise<RunningCoap | undefined> {
   const { host, coap: port, coaps: securePort } = options;
   const keys = new Map(options.psk.map(preSharedKey));
-  if (keys.size > 0 !== (securePort !== undefined)) throw new UsageError('--coaps and --psk belong together');
+  if (keys.size > 0 && securePort === undefined) throw new UsageError('--psk belongs to --coaps');
+  const certificate = tls && certificateOf(tls);
   if (port === undefined && securePort === undefined) return undefined;
   const shown: RunningCoap['shown'] = {};
   const closing: (() => Promise<void>)[] = [];
@@ -45,7 +66,7 @@ export async function startCoap(
       // Behind the door is a server of its own, so that nobody else reaches it without security.
       const coapPort = await serve('127.0.0.1', 0, '--coaps');
       const psk = (identity: string) => keys.get(identity);
-      const door = new CoapsDoor({ address: host, port: securePort, coapPort, psk, onProblem });
+      const door = new CoapsDoor({ address: host, port: securePort, coapPort, psk, certificate, onProblem });
       await door.open().catch((error: unknown) => {
         throw withHint(error, 'choose another with --coaps');
       });
@@ -57,6 +78,15 @@ export async function startCoap(
     throw error;
   }
   return { shown, close };
+}
+
+function certificateOf({ cert, key }: ServedTls): DtlsCertificate {
+  try {
+    return dtlsCertificate(cert, key);
+  } catch (cause) {
+    const why = cause instanceof Error ? `: ${cause.message}` : '';
+    throw new UsageError(`the certificate and the key for --coaps do not do${why}`, { cause });
+  }
 }
 
 /** IDENTITY:KEY. @throws UsageError */

@@ -14,8 +14,9 @@ import {
 } from '../eim/index.js';
 import type { EimCredentials } from '../pki/index.js';
 import { Trace } from '../trace/index.js';
-import { type CoapOptions, startCoap, withHint } from './eim-coap.js';
-import { type HttpsServeOptions, startHttps } from './eim-https.js';
+import { addCoapOptions, type CoapOptions, startCoap, withHint } from './eim-coap.js';
+import { addHttpsOptions, startHttps } from './eim-https.js';
+import { eimTls, type TlsOptions } from './eim-tls.js';
 import { defaultState, StateFolder, secureRandom } from './folder.js';
 import {
   collect,
@@ -31,7 +32,7 @@ import {
 import { interrupted, type Output, type OutputOptions } from './output.js';
 import { brokerAnswers, defaultBroker, embeddedInstead } from './reach.js';
 
-interface ServeOptions extends OutputOptions, CoapOptions, HttpsServeOptions {
+interface ServeOptions extends OutputOptions, CoapOptions, TlsOptions {
   state: string;
   pki?: string;
   broker?: string;
@@ -57,7 +58,7 @@ interface ServeOptions extends OutputOptions, CoapOptions, HttpsServeOptions {
 
 export function registerServe(eim: Command, output: (options: OutputOptions) => Output): void {
   const port = whole(0, 65_535);
-  eim
+  const serving = eim
     .command('serve')
     .summary('run an eIM, with a broker of its own')
     .description(
@@ -79,18 +80,8 @@ export function registerServe(eim: Command, output: (options: OutputOptions) => 
       '--host <address>',
       'where the broker, HTTPS and CoAP listen; 0.0.0.0 for devices elsewhere',
       '127.0.0.1',
-    )
-    .option('--https <port>', 'also answer ESipa over HTTPS; 0 takes a free port', port)
-    .option('--https-cert <file>', 'PEM of its certificate (default: one of the test CI)')
-    .option('--https-key <file>', "PEM of that certificate's key")
-    .addOption(
-      new Option('--https-trust <what>', 'what its configurations tell devices to trust (A6)')
-        .choices(['key', 'certificate', 'system'])
-        .default('key'),
-    )
-    .option('--coap <port>', 'also answer CoAP, without security; 0 takes a free port', port)
-    .option('--coaps <port>', 'also answer CoAP over DTLS with the keys of --psk; 0 takes a free port', port)
-    .option('--psk <identity:hex>', 'a pre-shared key for --coaps; may be given several times', collect, [])
+    );
+  addCoapOptions(addHttpsOptions(serving))
     .option('--topics <prefix>', 'prefix of the topics, instead of esipa')
     .addOption(
       new Option('--accept <who>', 'any: every device; listed: those of --device and of earlier orders')
@@ -143,6 +134,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const credentials = folder.eim(output, pki, options.pki, { eimId, fqdn });
   const file = stateFile(credentials);
   folder.lock(file, `the eIM ${credentials.eimId}`);
+  const tls = eimTls(options, { credentials, pki, now: clock.now });
   const eim = await folder.open(
     `${file}.cbor`,
     (store) =>
@@ -182,10 +174,10 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
       cause: error,
     });
   });
-  const https = await startHttps(options, eim, { credentials, pki, now: clock.now }, ({ code, message }) =>
+  const https = await startHttps(options, eim, tls.https, ({ code, message }) =>
     trace.emit('eim', { event: 'failure', where: 'https', code, detail: message }),
   );
-  const coap = await startCoap(options, eim, ({ code, message }) =>
+  const coap = await startCoap(options, eim, tls.coaps, ({ code, message }) =>
     trace.emit('eim', { event: 'failure', where: 'coap', code, detail: message }),
   );
   const shown = {
@@ -200,7 +192,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     eimFqdn: credentials.eimFqdn,
     indirectProfileDownload: options.indirect,
     configuration: {
-      ...https?.configuration,
+      trustedTls: tls.trustedTls,
       protocols: [
         ...(https ? (['eimRetrieveHttps'] as const) : []),
         ...(coap ? (['eimRetrieveCoaps', 'eimInjectCoaps'] as const) : []),
@@ -236,8 +228,8 @@ function announce(
     eid: string;
   },
 ): void {
-  const { brokerUrl, httpsUrl, controlUrl, topics } = shown;
-  const coap = [shown.coapUrl, shown.coapsUrl].filter((url) => url !== undefined);
+  const { brokerUrl, httpsUrl, coapUrl, coapsUrl, controlUrl, topics } = shown;
+  const coap = [coapUrl, coapsUrl].filter((url) => url !== undefined);
   const words = ['npx xs-ipa device'];
   if (pki !== undefined) words.push(`--pki ${pki}`);
   else if (state !== defaultState) words.push(`--pki ${new StateFolder(state).file('pki')}`);
@@ -257,6 +249,7 @@ function announce(
     `  control    ${controlUrl}`,
     `  a device   ${words.join(' ')}`,
     ...(httpsUrl === undefined ? [] : [`  or         … --transport https --route ${eimFqdn}=${httpsUrl}`]),
+    ...(coapsUrl === undefined ? [] : [`  or         … --transport coaps --route ${eimFqdn}=${coapsUrl}`]),
     `  an order   npx xs-ipa eim list-profiles --eid ${shown.eid}${eim}`,
   ]);
 }

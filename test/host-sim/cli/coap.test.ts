@@ -7,18 +7,21 @@ const PSK = 'device:00112233445566778899aabbccddeeff';
 
 const idle = (line: Line) => line.event === 'state' && line.state === 'idle';
 
-describe.each(['coap', 'coaps'] as const)('eIM and device over %s', (transport) => {
+describe.each([
+  ['coap', 'coap', []],
+  ['coaps with a pre-shared key', 'coaps', ['--psk', PSK]],
+  ["coaps with the eIM's key", 'coaps', []],
+] as const)('eIM and device over %s', (_what, transport, key) => {
   const shell = new Shell();
   afterAll(() => shell.close());
 
   it('an order that is fetched, and one that is injected', async () => {
     const ports = ['--broker-port', '0', '--control-port', '0', '--coap', '0', '--coaps', '0'];
-    const serve = shell.start('eim', 'serve', ...ports, '--psk', PSK);
+    const serve = shell.start('eim', 'serve', ...ports, ...key);
     const serving = await serve.line((line) => line.event === 'eim-serving');
     const control = String(serving.controlUrl);
     const url = String(transport === 'coaps' ? serving.coapsUrl : serving.coapUrl);
     expect(url.startsWith(`${transport}://127.0.0.1:`)).toBe(true);
-    const key = transport === 'coaps' ? ['--psk', PSK] : [];
     const device = shell.start(
       'device',
       ...['--transport', transport, '--route', `eim.example.com=${url}`, ...key],
@@ -82,10 +85,16 @@ describe('mistakes about CoAP', () => {
   afterAll(() => shell.close());
 
   it.each([
-    [['eim', 'serve', '--coaps', '0'], '--coaps and --psk belong together'],
+    [['eim', 'serve', '--psk', PSK], '--psk belongs to --coaps'],
+    [
+      ['eim', 'serve', '--coaps-cert', 'x', '--coaps-key', 'x'],
+      '--coaps-cert and --coaps-key belong to --coaps',
+    ],
+    [['eim', 'serve', '--coaps', '0', '--coaps-cert', 'x'], '--coaps-cert and --coaps-key belong together'],
+    [['eim', 'serve', '--https', '0', '--coaps', '0', '--coaps-trust', 'system'], 'key or certificate'],
     [['eim', 'serve', '--coaps', '0', '--psk', 'x:1'], 'IDENTITY:KEY'],
     [['eim', 'serve', '--host', '192.0.2.1', '--broker-port', '0'], 'no broker on 192.0.2.1'],
-    [['device', '--transport', 'coaps'], '--psk belong together'],
+    [['device', '--psk', PSK], '--psk belongs to --transport coaps'],
     [['device', '--transport', 'coap,coaps'], 'one link'],
   ])('%j', async (args, text) => {
     const { status, stderr } = await shell.run(...args);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ownTls } from '../../../host-sim/cli/eim-https.js';
+import { ownTls } from '../../../host-sim/cli/eim-tls.js';
 import { Bearer } from '../../../host-sim/modem/bearer.js';
 import { makePki } from '../../../host-sim/pki/index.js';
 import { seeded } from '../../../host-sim/random.js';
@@ -158,7 +158,7 @@ describe('streams through a modem', () => {
       now: Date.now(),
       random: seeded(1),
     });
-    const tls = ownTls(pki.eims[0], pki, Date.now());
+    const tls = ownTls({ credentials: pki.eims[0], pki, now: Date.now() });
     const counts = { up: 0, down: 0 };
     const secure = createTlsServer(tls, (socket) => socket.on('error', () => {}).pipe(socket));
     const inner = await served(secure);
