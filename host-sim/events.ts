@@ -53,6 +53,8 @@ export type EimHappening =
   | 'verified'
   /** A result or message that failed a check; detail: why */
   | 'rejected'
+  /** The state cannot be saved: nothing is acknowledged until it is; detail: why */
+  | 'unsaved'
   /** A package or request was not carried out; detail: name, code, by 'euicc' (verified) | 'euiccUnsigned' | 'ipa' */
   | 'refused'
   /** detail: seqNumbers, again when they were stored before */

@@ -40,6 +40,13 @@ export interface WholeRequest {
   from: Peer;
 }
 
+export interface WholeAnswer {
+  code: string;
+  payload?: Uint8Array;
+  /** Seconds for which it holds: with 5.03, in which the request is not to be repeated (RFC 7252 §5.9.3.4). */
+  maxAge?: number;
+}
+
 /**
  * Block-wise transfer (RFC 7959) for a server, uploads tied together by Request-Tag (RFC 9175): the blocks of one may have
  * tokens of their own. 4.13 for a body beyond the limit, 4.08 for a block out of turn, 4.02 for critical options that are
@@ -47,15 +54,12 @@ export interface WholeRequest {
  */
 export class CoapBlocks {
   readonly #limit: number;
-  readonly #handle: (request: WholeRequest) => Promise<{ code: string; payload?: Uint8Array }>;
+  readonly #handle: (request: WholeRequest) => Promise<WholeAnswer>;
   readonly #uploads = new Map<string, Buffer>();
   readonly #answers = new Map<string, Answer & { payload: Buffer; etag: Buffer }>();
   #etag = 0;
 
-  constructor(
-    limit: number,
-    handle: (request: WholeRequest) => Promise<{ code: string; payload?: Uint8Array }>,
-  ) {
+  constructor(limit: number, handle: (request: WholeRequest) => Promise<WholeAnswer>) {
     this.#limit = limit;
     this.#handle = handle;
   }
@@ -71,11 +75,12 @@ export class CoapBlocks {
     const upload = this.#upload(packet, key, block1);
     if ('code' in upload) return upload;
     const whole = { method: METHODS[packet.code] ?? packet.code, path, payload: upload.body, from };
-    return this.#handle(whole).then(({ code, payload }) => {
+    return this.#handle(whole).then(({ code, payload, maxAge }) => {
       const first = this.#first(key, code, payload && Buffer.from(payload), block2);
-      if (block1 === undefined) return first;
-      const block = { name: 'Block1' as const, value: uintBytes(block1 & ~8) };
-      return { ...first, options: [...(first.options ?? []), block] };
+      const options: OptionList = [...(first.options ?? [])];
+      if (maxAge !== undefined) options.push({ name: 'Max-Age', value: uintBytes(maxAge) });
+      if (block1 !== undefined) options.push({ name: 'Block1', value: uintBytes(block1 & ~8) });
+      return { ...first, options };
     });
   }
 

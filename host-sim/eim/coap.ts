@@ -7,7 +7,7 @@ import {
   TransferEimPackageResponse,
 } from '../asn1/index.js';
 import { type Clock, RealClock } from '../clock.js';
-import { CoapBlocks, postInBlocks, type WholeRequest } from './coap-blocks.js';
+import { CoapBlocks, postInBlocks, type WholeAnswer, type WholeRequest } from './coap-blocks.js';
 import { CoapEndpoint, type Peer } from './coap-endpoint.js';
 import type { Eim } from './eim.js';
 import { EimError } from './error.js';
@@ -37,7 +37,7 @@ const DEVICES = 10_000;
 /**
  * Binds an eIM to CoAP (esipa.md §9), without a socket: POST, a message in the body, the answer in the response; block-wise in
  * both directions. 2.05 with an answer, 2.04 without; 4.04 for other paths, 4.05 for other methods, 4.00 for what is no
- * message, 4.13 for what is too long, 5.00 for what could not be saved.
+ * message, 4.13 for what is too long, 5.03 with Max-Age for what could not be saved.
  *
  * Packages to be injected go to the address of the device's last poll; other links get them where there is none.
  */
@@ -138,12 +138,7 @@ export class CoapBinding {
 
   // Messages --------------------------------------------------------------------------------------------------------
 
-  async #take({
-    method,
-    path,
-    payload,
-    from,
-  }: WholeRequest): Promise<{ code: string; payload?: Uint8Array }> {
+  async #take({ method, path, payload, from }: WholeRequest): Promise<WholeAnswer> {
     if (path !== `/${PATH.join('/')}`) return { code: '4.04' };
     if (method !== 'POST') return { code: '4.05' };
     try {
@@ -154,6 +149,10 @@ export class CoapBinding {
       const eid = isNameless ? this.#eids.get(keyOf(from)) : undefined;
       const reply = await ask(this.#options.eim, Uint8Array.from(payload), { link: 'coap', eid });
       if (reply.kind === 'answer') return { code: '2.05', payload: reply.message };
+      if (reply.kind === 'unsaved') {
+        this.#problem(reply.why, undefined);
+        return { code: '5.03', maxAge: reply.retryAfter };
+      }
       return { code: reply.kind === 'taken' ? '2.04' : '4.00' };
     } catch (cause) {
       this.#problem('a message could not be taken', cause);

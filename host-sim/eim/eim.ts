@@ -75,7 +75,13 @@ export class Eim {
     const observe = (what: EimHappening, eid: string | undefined, detail: Record<string, unknown>) =>
       this.#observe(what, eid, detail);
     const { connect } = options;
-    this.#forwarding = new Forwarding({ state: this.#state, clock, connect, observe });
+    this.#forwarding = new Forwarding({
+      state: this.#state,
+      clock,
+      connect,
+      observe,
+      save: () => this.#save(),
+    });
     const relay = new Relay({ state: this.#state, connect, observe });
     const intake = new Intake({
       eimId: credentials.eimId,
@@ -112,7 +118,7 @@ export class Eim {
   /** Set by a link that can push messages to devices. Setting it sends what has been waiting for it. */
   set onInjection(callback: ((eid: string, message: Uint8Array) => void) | undefined) {
     this.#onInjection = callback;
-    if (callback) for (const device of this.#state.devices) this.#pump(device);
+    if (callback) for (const device of this.#state.devices) this.#unasked(() => this.#pump(device));
   }
 
   get onInjection(): ((eid: string, message: Uint8Array) => void) | undefined {
@@ -190,17 +196,23 @@ export class Eim {
     }
     this.#observe('queued', eid, { operations: operationsOf(order), mode });
     const outcome = this.#waiting.task(task.id, () => this.#expire(device, task), timeoutMilliseconds);
-    this.#pump(device);
+    this.#unasked(() => this.#pump(device));
     return outcome;
   }
 
-  #expire(device: Device, task: Task): void {
+  /** @returns false where that could not be saved: the order stands then */
+  #expire(device: Device, task: Task): boolean {
     const sent = task.sentAt !== undefined;
+    const { tasks } = device;
     if (!sent) {
-      device.tasks = device.tasks.filter((other) => other !== task);
-      this.#state.save();
+      device.tasks = tasks.filter((other) => other !== task);
+      if (!this.#save()) {
+        device.tasks = tasks;
+        return false;
+      }
     }
     this.#waiting.finishTask(task.id, { outcome: 'timeout', ok: false, sent });
+    return true;
   }
 
   #settle(device: Device, task: Task, outcome: Outcome): void {
@@ -214,7 +226,23 @@ export class Eim {
     for (const act of this.#afterSave.splice(0)) act();
     if (acknowledged.length > 0) this.#observe('acknowledged', device.eid, { seqNumbers: acknowledged });
     // After the answer that the caller is about to send.
-    queueMicrotask(() => this.#pump(device));
+    queueMicrotask(() => this.#unasked(() => this.#pump(device)));
+  }
+
+  #save(): boolean {
+    return this.#unasked(() => this.#state.save());
+  }
+
+  /** What nobody waits for: a state that cannot be saved is told, and saved with the next message. */
+  #unasked(act: () => void): boolean {
+    try {
+      act();
+      return true;
+    } catch (error) {
+      if (!(error instanceof EimError && error.code === 'store')) throw error;
+      this.#observe('unsaved', undefined, { why: error.message });
+      return false;
+    }
   }
 
   // ----------------------------------------------------------------------------------------------- sending

@@ -11,6 +11,8 @@ export class EimError extends XsIpaError {
       | 'unknownDevice'
       /** the eIM's stored state cannot be read */
       | 'state'
+      /** the state cannot be saved: nothing was acknowledged */
+      | 'store'
       /** an address that cannot be listened on, or no broker there */
       | 'network'
       /** the eIM is being closed */

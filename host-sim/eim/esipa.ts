@@ -31,6 +31,8 @@ export interface MessageContext {
   link: string;
   /** Takes the answer when it comes later, as one does that an SM-DP+ far away has to give first. */
   answer?: (message: Uint8Array) => void;
+  /** Told when that answer cannot be given, with what Eim.handle() would throw. */
+  failed?: (error: unknown) => void;
   /** Told of a message that was not taken and gets no answer of ESipa. */
   refuse?: (why: string) => void;
 }
@@ -79,7 +81,7 @@ export class Esipa {
       case CancelSessionRequestEs9.tag: {
         const answer = this.#eim.relay.handle(tag, message, context);
         if (!(answer instanceof Promise)) return answer;
-        void answer.then(context.answer);
+        answer.then(context.answer).catch(context.failed);
         return undefined;
       }
       default:

@@ -14,6 +14,7 @@ export class Forwarding {
   readonly #clock: Clock;
   readonly #connect: RspConnection | undefined;
   readonly #observe: (what: EimHappening, eid: string, detail: Record<string, unknown>) => void;
+  readonly #save: () => void;
   readonly #busy = new Set<string>();
   #timer: TimerHandle | undefined;
 
@@ -22,11 +23,14 @@ export class Forwarding {
     clock: Clock;
     connect: RspConnection | undefined;
     observe: (what: EimHappening, eid: string, detail: Record<string, unknown>) => void;
+    /** Does not throw; what could not be saved is saved later. */
+    save: () => void;
   }) {
     this.#state = context.state;
     this.#clock = context.clock;
     this.#connect = context.connect;
     this.#observe = context.observe;
+    this.#save = context.save;
   }
 
   /** Puts it into the state; it leaves with {@link run}, once the state is saved. */
@@ -54,7 +58,7 @@ export class Forwarding {
     const done = () => {
       this.#busy.delete(device.eid);
       device.forwards?.shift();
-      this.#state.save();
+      this.#save();
       this.#observe('forwarded', device.eid, { address: next.address });
       this.run(device);
     };

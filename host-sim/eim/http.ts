@@ -79,6 +79,8 @@ async function answerTo(
   // One connection may carry the messages of several devices: who speaks is asked only where a message does not say it.
   const eid = eidOf(message) === undefined ? speaker : undefined;
   const reply = await ask(eim, message, { eid, link: 'https' });
+  if (reply.kind === 'unsaved')
+    throw new HttpProblem('unavailable', reply.why, { retryAfter: reply.retryAfter });
   if (reply.kind === 'unknown') throw new HttpProblem('body', reply.why);
   return reply.kind === 'answer' ? reply.message : undefined;
 }

@@ -95,6 +95,7 @@ export class MqttEim {
       eid,
       link: 'mqtt',
       answer: (message) => this.#publish(eid, message),
+      failed: (cause) => this.#problem(`a message of ${eid} could not be answered`, cause),
     });
     if (answer) this.#publish(eid, answer);
   }

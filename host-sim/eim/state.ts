@@ -133,14 +133,20 @@ export class EimState {
     return this.#whole.nextTask++;
   }
 
-  /** Durable when it returns. After a failure the next call of this or {@link retry} tries again. */
+  /** Durable when it returns. After a failure the next call of this or {@link retry} tries again. @throws EimError 'store' */
   save(): void {
     this.#unsaved = true;
     for (const device of this.devices) {
       device.results.splice(0, Math.max(0, device.results.length - history));
       device.notifications.splice(0, Math.max(0, device.notifications.length - history));
     }
-    this.#store.save(this.#codec.encode(this.#whole));
+    const bytes = this.#codec.encode(this.#whole);
+    try {
+      this.#store.save(bytes);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new EimError('store', `the state of the eIM cannot be saved: ${why}`, { cause });
+    }
     this.#unsaved = false;
   }
 

@@ -23,12 +23,17 @@ export class Waiting {
     this.#clock = clock;
   }
 
-  /** `expire` is called after the time, if the task is still open then. */
-  task(id: number, expire: () => void, timeoutMilliseconds: number | undefined): Promise<Outcome> {
+  /** `expire` is called after the time, if the task is still open then; and again after that time where it gives false. */
+  task(id: number, expire: () => boolean, timeoutMilliseconds: number | undefined): Promise<Outcome> {
     return new Promise((finish) => {
-      const timer =
-        timeoutMilliseconds === undefined ? undefined : this.#clock.set(expire, timeoutMilliseconds);
-      this.#tasks.set(id, { timer, finish });
+      const open: Open = { timer: undefined, finish };
+      const wait = (milliseconds: number) => {
+        open.timer = this.#clock.set(() => {
+          if (!expire()) wait(milliseconds);
+        }, milliseconds);
+      };
+      if (timeoutMilliseconds !== undefined) wait(timeoutMilliseconds);
+      this.#tasks.set(id, open);
     });
   }
 

@@ -17,7 +17,7 @@ import {
 } from '../../host-sim/eim/index.js';
 import { VirtualEuicc, type VirtualEuiccOptions } from '../../host-sim/euicc/index.js';
 import type { TraceEvent } from '../../host-sim/events.js';
-import { jsonPieces } from '../../host-sim/http/index.js';
+import { HttpProblem, jsonPieces, type RspAnswer } from '../../host-sim/http/index.js';
 import { type Network, SimulatedModem, type SimulatedModemOptions } from '../../host-sim/modem/index.js';
 import { makePki, type Pki } from '../../host-sim/pki/index.js';
 import { seeded } from '../../host-sim/random.js';
@@ -170,7 +170,14 @@ export class EimHost {
     this.onMessage?.('before', body);
     const speaker = speakerOf(path, body);
     if (speaker !== undefined) this.#speakers.set(connection, speaker);
-    const answer = await handleHttp(this.eim, path, body, this.#speakers.get(connection));
+    let answer: RspAnswer;
+    try {
+      answer = await handleHttp(this.eim, path, body, this.#speakers.get(connection));
+    } catch (error) {
+      if (!(error instanceof HttpProblem)) throw error;
+      const { status, retryAfter } = error;
+      return { status, ...(retryAfter !== undefined && { headers: { 'retry-after': String(retryAfter) } }) };
+    }
     this.onMessage?.('after', body);
     if (!this.up) return { status: 503 };
     if (!answer) return { status: 204 };

@@ -148,14 +148,22 @@ describe('the eIM over CoAP', () => {
     expect(problems).toEqual([]);
   });
 
-  it('answers 5.00 and says so when it cannot save', async () => {
+  it('answers 5.03, says for how long, and loses nothing when it cannot save', async () => {
     const store = new MemoryStore();
-    const { ask, problems } = await start({}, store);
+    const { eim, ask, problems } = await start({}, store);
+    const card = new FakeDevice(pki, 9);
+    const question = readPoll((await ask(card.poll())).payload).ipaEuiccDataRequest!;
     store.save = () => {
       throw new Error('disk full');
     };
-    expect((await ask(new FakeDevice(pki).poll())).code).toBe('5.00');
+    const result = card.deliver({ ipaEuiccDataResponse: card.data(question) });
+    const refused = await ask(result);
+    expect([refused.code, refused.headers['Max-Age'], refused.payload.length]).toEqual(['5.03', 60, 0]);
     expect(problems.map(({ message }) => message)).toEqual([expect.stringContaining('disk full')]);
+    expect(eim.devices()).toMatchObject([{ eid }]);
+    store.save = (bytes) => MemoryStore.prototype.save.call(store, bytes);
+    expect(readResponse((await ask(result)).payload).emptyResponse).toEqual({});
+    expect(eim.devices()).toMatchObject([{ onboarded: true, outstanding: false }]);
   });
 
   it('says where it cannot listen', async () => {

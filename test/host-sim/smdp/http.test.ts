@@ -1,5 +1,3 @@
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import {
   AuthenticateServerRequest,
@@ -24,6 +22,7 @@ import {
 import type { RunningRspHttp } from '../../../host-sim/http/index.js';
 import { type Pki, pem } from '../../../host-sim/pki/index.js';
 import { type RspServerOptions, serveRsp } from '../../../host-sim/smdp/index.js';
+import { post as postTo } from '../../support/post.js';
 import { cardFor, deviceInfo, load, makeHierarchy } from '../euicc/example-smdp.js';
 import { smdpOf } from './client.js';
 
@@ -46,12 +45,6 @@ async function serve(options: Partial<RspServerOptions> = {}) {
   return { ...made, url: server.url };
 }
 
-interface Answer {
-  status: number;
-  headers: Record<string, unknown>;
-  body: Buffer;
-}
-
 const json = { 'content-type': 'application/json', 'x-admin-protocol': 'gsma/rsp/v2.2.2' };
 const asn1 = { ...json, 'content-type': 'application/x-gsma-rsp-asn1' };
 const es9 = '/gsma/rsp2/es9plus/';
@@ -61,24 +54,8 @@ function post(
   body: string | Uint8Array,
   headers: Record<string, string> = json,
   method = 'POST',
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      method,
-      headers,
-      agent: false,
-      ...(url.startsWith('https') && { ca: pem('CERTIFICATE', pki.ciCertificates[0]) }),
-    };
-    const outgoing = (url.startsWith('https') ? httpsRequest : httpRequest)(url, options, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('end', () =>
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) }),
-      );
-    });
-    outgoing.on('error', reject);
-    outgoing.end(body);
-  });
+) {
+  return postTo(url, body, { method, headers, ca: pem('CERTIFICATE', pki.ciCertificates[0]) });
 }
 
 const b64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
