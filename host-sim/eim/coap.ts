@@ -39,7 +39,7 @@ const DEVICES = 10_000;
  * both directions. 2.05 with an answer, 2.04 without; 4.04 for other paths, 4.05 for other methods, 4.00 for what is no
  * message, 4.13 for what is too long, 5.03 with Max-Age for what could not be saved.
  *
- * Packages to be injected go to the address of the device's last poll; other links get them where there is none.
+ * Packages to be injected go to the address of the device's last poll, while it is heard from there; other links get them where there is none.
  */
 export class CoapBinding {
   readonly #options: CoapBindingOptions;
@@ -72,6 +72,9 @@ export class CoapBinding {
   }
 
   take(datagram: Uint8Array, from: Peer): void {
+    // Whatever a device says keeps its way open.
+    const device = this.#devices.get(this.#eids.get(keyOf(from)) ?? '');
+    if (device) device.at = this.#options.clock.ticks;
     this.#endpoint.take(datagram, from);
   }
 

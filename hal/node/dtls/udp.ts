@@ -29,9 +29,12 @@ type Datagram = ArrayBuffer & { address: string; port: number };
 
 /** Datagrams that wait for the handshake, or to be read. */
 const WAITING = 8;
-/** What stays unanswered in a session that was taken up again, or in one that had answered, before it is given up. */
+/**
+ * What stays unanswered in a session that was taken up again, or in one that had answered, before it is given up. The second is
+ * more than CoAP sends of a block before it gives that up: what is left of a long message is not there in another session.
+ */
 const UNPROVED = 3;
-const PROVED = 6;
+const PROVED = 16;
 
 /**
  * Datagram sockets with DTLS 1.2 under them, in the shape of hal/contracts/udp.ts. The first datagram to a server begins the

@@ -442,8 +442,8 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     }
     const code = error.code === 'refused' ? 'refused' : 'noAnswer';
     this.end()?.reject(new LinkError(code, `${this.eimId}: ${error.message}`, error.retryAfter));
-    // Whoever was not heard at all may have another address by now.
-    if (error.code === 'noAnswer' && !isReachable && this.#options.dns) this.lose(error.message);
+    // Whoever was not heard at all may have another address by now, or have lost the session below.
+    if (error.code === 'noAnswer' && job && !isReachable) this.lose(error.message);
   }
 
   // Injection -------------------------------------------------------------------------------------------------------

@@ -20,4 +20,20 @@ describe('the whole IPA over CoAP', () => {
     expect(world.count('acknowledged')).toBeGreaterThanOrEqual(2);
     await world.stop();
   });
+
+  it('injects as long as the device is heard, and else waits for its poll', async () => {
+    const world = await World.idle({ transport: 'coap' });
+    const inject = () => world.order({ psmo: [{ op: 'getRAT' }] }, { mode: 'injection' });
+    for (let i = 0; i < 4; i++) {
+      await world.pass(200_000);
+      const { ticks } = world.clock;
+      expect(await inject()).toMatchObject({ ok: true });
+      expect(world.clock.ticks - ticks).toBeLessThan(5_000);
+    }
+    await world.pass(900_000);
+    const { ticks } = world.clock;
+    expect(await inject()).toMatchObject({ ok: true });
+    expect(world.clock.ticks - ticks).toBeGreaterThan(60_000);
+    await world.stop();
+  });
 });
