@@ -8,13 +8,15 @@ import type { Pki } from '../pki/index.js';
 import { Smdp, serveRsp } from '../smdp/index.js';
 import { MemoryStore } from '../store.js';
 import type { Trace } from '../trace/index.js';
-import { type Relay, relay } from '../xs/index.js';
+import { type Relay, relay, type XsDeviceOptions } from '../xs/index.js';
 
 /** The demo's SM-DP+, and the two ways to it. */
 export interface DemoSmdp {
   smdp: Smdp;
   /** The device's: a port on 127.0.0.1 that is reached through the modem. */
   relay: Relay;
+  /** The same for a device on the XS host. */
+  xs: NonNullable<XsDeviceOptions['smdp']>;
   /** For the IPA on Node. */
   connectSmdp: NonNullable<IpadOptions['connectSmdp']>;
   /** For the eIMs. */
@@ -30,32 +32,31 @@ interface DemoSmdpOptions {
   random: () => number;
   trace: Trace;
   bearer: Bearer;
-  /** Whether the device speaks TLS. */
-  tls: boolean;
 }
 
-/** An SM-DP+ on 127.0.0.1: HTTPS where the device speaks it, plain HTTP where it does not. */
+/** An SM-DP+ on 127.0.0.1, over HTTPS. */
 export async function startSmdp(options: DemoSmdpOptions): Promise<DemoSmdp> {
-  const { pki, clock, random, trace, bearer, tls } = options;
+  const { pki, clock, random, trace, bearer } = options;
   const { ciCertificates } = pki;
   const [credentials] = pki.smdps;
   const observe = trace.observer('smdp');
   const smdp = new Smdp({ credentials, ciCertificates, store: new MemoryStore(), clock, random, observe });
   const onProblem = ({ message }: Error) =>
     trace.emit('smdp', { event: 'failure', where: 'es9+', code: 'network', detail: message });
-  const server = await serveRsp({ server: smdp, ...(tls && { tls: credentials.tls }), onProblem });
+  const server = await serveRsp({ server: smdp, tls: credentials.tls, onProblem });
   const ways = await relay(bearer, { host: '127.0.0.1', port: server.port });
   const http = httpConfiguration({
-    url: `${tls ? 'https' : 'http'}://127.0.0.1:${ways.port}`,
+    url: `https://127.0.0.1:${ways.port}`,
     serverName: credentials.address,
     trust: { roots: ciCertificates },
   });
   return {
     smdp,
     relay: ways,
+    xs: { host: '127.0.0.1', port: server.port, roots: ciCertificates },
     connectSmdp: (address, isSmds) => new SmdpServer(address, http, isSmds),
     connect: rspClient({ routes: { [credentials.address]: server.url }, ciCertificates }),
-    way: tls ? 'HTTPS; the certificate has to come from the CI.' : 'Plain HTTP: the XS host has no TLS.',
+    way: 'HTTPS; the certificate has to come from the CI.',
     async close() {
       ways.close();
       await server.close();

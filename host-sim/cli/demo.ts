@@ -144,9 +144,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
       baud: start ? 0 : baud,
     });
     closing.push(() => modem.powerOff());
-    const smdp = scenario.downloads
-      ? await startSmdp({ pki, clock, random, trace, bearer, tls: !start })
-      : undefined;
+    const smdp = scenario.downloads ? await startSmdp({ pki, clock, random, trace, bearer }) : undefined;
     closing.push(() => smdp?.close());
     const [eim, backup] = pki.eims.map((credentials, index) => {
       const observe = trace.observer(index === 0 ? 'eim' : 'eim 2');
@@ -188,7 +186,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
         maxResponse: maxResponse ?? XS_MAX_RESPONSE,
         slowness,
         settings: scenario.settings as Readonly<Record<string, number | boolean>> | undefined,
-        smdpPort: smdp?.relay.port,
+        smdp: smdp?.xs,
       });
     } else {
       const own = createIpad({

@@ -2,13 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { XsIpaError } from '../../hal/contracts/index.js';
+import { hex } from '../asn1/index.js';
 import type { TraceEvent } from '../events.js';
 import type { Bearer } from '../modem/bearer.js';
 import { listenTcp, type SimulatedModem } from '../modem/index.js';
 import type { Happening } from '../trace/index.js';
 import { ConsoleDecoder } from './decode.js';
 import type { HostFigures, HostResult, RunningHost, StartHost } from './host.js';
-import type { Relay } from './relay.js';
+import { relay } from './relay.js';
 import { openWay, type XsWay } from './way.js';
 import {
   ConsoleCommand,
@@ -51,8 +53,8 @@ export interface XsDeviceOptions {
   slowness: number;
   /** Replaces single settings of the IPA. */
   settings?: DeviceConfig['settings'];
-  /** Port on 127.0.0.1 that leads to the SM-DP+ over plain HTTP, through the modem. */
-  smdpPort?: number;
+  /** Where the SM-DP+ is. `roots`: CA certificates, DER, that are trusted for its TLS; plain HTTP without them. */
+  smdp?: { host: string; port: number; roots?: readonly Uint8Array[] };
   heap?: number;
   stack?: number;
 }
@@ -99,7 +101,6 @@ export class XsDevice {
   readonly #storage = mkdtempSync(join(tmpdir(), 'xs-ipa-device-'));
   readonly #console: Server;
   readonly #closing: (() => unknown)[] = [];
-  readonly #relays = new Map<string, Relay>();
   #config: DeviceConfig | undefined;
   #ports: Record<number, string> = {};
   #fail: (error: Error) => void = () => {};
@@ -150,11 +151,6 @@ export class XsDevice {
     return (
       this.#figures && { ...this.#figures, serialLost, retries: this.#retries, restarts: this.#restarts }
     );
-  }
-
-  /** What went over the modem's data connection to an eIM and back, security included. */
-  traffic(eimId: string): Relay['bytes'] {
-    return this.#relays.get(eimId)?.bytes ?? { up: 0, down: 0 };
   }
 
   poll(): void {
@@ -208,17 +204,18 @@ export class XsDevice {
   }
 
   async #listen(): Promise<void> {
-    const { modem, bearer, baud, maxResponse, settings, smdpPort } = this.#options;
+    const { modem, bearer, baud, maxResponse, settings, smdp } = this.#options;
     const address = '127.0.0.1';
     const serial = await listenTcp(modem, { host: address, port: 0 });
     this.#closing.push(() => serial.close());
     const ways: Record<string, DeviceWay> = {};
     for (const [eimId, options] of Object.entries(this.#options.ways)) {
-      const { way, relay } = await openWay(bearer, options);
+      const { way, relay } = await openWay(bearer, options, this.#refused);
       this.#closing.push(() => relay.close());
-      this.#relays.set(eimId, relay);
       ways[eimId] = way;
     }
+    const toSmdp = smdp && (await relay(bearer, smdp, smdp.roots && { onRefused: this.#refused }));
+    this.#closing.push(() => toSmdp?.close());
     await new Promise<void>((resolve, reject) => {
       this.#console.once('error', reject);
       this.#console.listen(0, address, resolve);
@@ -231,9 +228,14 @@ export class XsDevice {
       baud,
       maxResponse,
       settings,
-      smdp: smdpPort === undefined ? undefined : { address, port: smdpPort },
+      smdp: toSmdp && { address, port: toSmdp.port, roots: smdp?.roots?.map((der) => hex(der)) },
     };
   }
+
+  /** Its TLS or DTLS left a server that is not the right one. */
+  readonly #refused = ({ code, message }: XsIpaError): void => {
+    this.#options.observe({ event: 'failure', where: 'link', code, detail: message });
+  };
 
   async #start(): Promise<void> {
     const { start, seed, slowness, heap = HEAP, stack = STACK } = this.#options;

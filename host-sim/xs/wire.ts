@@ -49,6 +49,28 @@ export type DeviceOperation =
   /** A sum of the bits of eUICCMemoryReset (es10.md §4.6). */
   | { op: 'resetMemory'; options: number };
 
+/**
+ * The engine on a device has TLS and DTLS outside of its scripts. So has this one: the other side of a port speaks them in the
+ * device's name. A connection, or the first datagram of a socket, begins with a hello:
+ *
+ * HELLO, one byte of TrustKind, length (1) and characters of the server's name, number (1) of what is trusted, and for each
+ * its length (2) and DER.
+ *
+ * A datagram of BYE alone says that its socket is closed. CoAP's own begin with other bytes.
+ */
+export const HELLO = 0x00;
+export const BYE = 0x01;
+
+export const TrustKind = {
+  /** The roots of whoever speaks TLS. */
+  system: 0,
+  /** trustedPublicKeyDataTls (A6): a SubjectPublicKeyInfo, or a certificate. */
+  publicKey: 1,
+  certificate: 2,
+  /** CA certificates. */
+  roots: 3,
+} as const;
+
 /** How a device reaches one eIM. `address` and `port` are those of the simulator's side of it. */
 export type DeviceWay =
   | {
@@ -78,6 +100,11 @@ export interface DeviceConfig {
   maxResponse?: number;
   /** Replaces single settings of the IPA. */
   settings?: Readonly<Record<string, number | boolean>>;
-  /** Where the SM-DP+ is, whatever its address says; without it downloads go through the eIM. Plain HTTP. */
-  smdp?: { address: string; port: number };
+  /** Where the SM-DP+ is, whatever its address says; without it downloads go through the eIM. */
+  smdp?: {
+    address: string;
+    port: number;
+    /** Hex of the CA certificates that are trusted, with TLS; plain HTTP without them. */
+    roots?: readonly string[];
+  };
 }

@@ -1,11 +1,10 @@
 import Host, { Serial, Storage, TCP, Time, Timer } from 'host';
 import { AtModem } from '../../../hal/modem/index.js';
-import { XsHttpClient } from '../../../hal/xs/http-client.js';
 import { ConsoleCommand, DEVICE_OPERATIONS, type DeviceConfig } from '../../../host-sim/xs/wire.js';
 import { Ipad } from '../../../ipa/ipad.js';
 import { type IpaContext, resetMemory, SmdpServer, switchLocally } from '../../../ipa/procedures/index.js';
 import { Console } from './console.js';
-import { makeLink, protocolsOfWays } from './link.js';
+import { httpTo, makeLink, protocolsOfWays } from './link.js';
 
 /** The IPA with a debug console, over which it tells its events and is told what to do: the device of `demo --engine xs`. */
 export default function main(configuration: Readonly<Record<string, unknown>>): void {
@@ -51,12 +50,7 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       ...config.settings,
     },
     connectSmdp: smdp
-      ? (address, isSmds) =>
-          new SmdpServer(
-            address,
-            { io: XsHttpClient, host: smdp.address, port: smdp.port, timer: Timer, socket: { io: TCP } },
-            isSmds,
-          )
+      ? (address, isSmds) => new SmdpServer(address, httpTo(address, smdp), isSmds)
       : undefined,
     observe,
     createLink: (eim, eid) => {

@@ -1,11 +1,10 @@
-import Host, { Serial, Storage, TCP, Time, Timer } from 'host';
+import Host, { Serial, Storage, Time, Timer } from 'host';
 import { AtModem } from '../../../hal/modem/index.js';
-import { XsHttpClient } from '../../../hal/xs/http-client.js';
 import type { DeviceWay } from '../../../host-sim/xs/wire.js';
 import type { IpaEvent } from '../../../ipa/events.js';
 import { Ipad } from '../../../ipa/ipad.js';
 import { SmdpServer } from '../../../ipa/procedures/index.js';
-import { makeLink, protocolsOfWays } from './link.js';
+import { httpTo, makeLink, protocolsOfWays } from './link.js';
 
 /** Configuration of the whole IPA on the XS host. */
 export interface IpaConfig {
@@ -77,16 +76,7 @@ export default function main(configuration: Readonly<Record<string, unknown>>): 
       if (polls++ === (config.polls ?? 1)) Host.exit();
       else Timer.set(() => ipad.poll(), 100);
     },
-    connectSmdp:
-      smdp &&
-      ((address) =>
-        new SmdpServer(address, {
-          io: XsHttpClient,
-          host: smdp.address,
-          port: smdp.port,
-          socket: { io: TCP },
-          timer: Timer,
-        })),
+    connectSmdp: smdp && ((address) => new SmdpServer(address, httpTo(address, smdp))),
     createLink: (eim, eid) => {
       if (commanded) Host.mark('before the link');
       const link = makeLink({ way: config.way, eim, eid, random, observe });
