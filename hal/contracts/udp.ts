@@ -14,7 +14,10 @@ export interface UdpOptions {
   port?: number;
   /** `packets` datagrams wait to be read. */
   onReadable?: (packets: number) => void;
-  /** Only close() may follow. */
+  /**
+   * Only close() may follow. Where there is security under the socket, an XsIpaError `untrusted` or `refused` says that the peer
+   * is not the one that is expected, or does not want this device.
+   */
   onError?: (reason?: unknown) => void;
   [option: string]: unknown;
 }

@@ -47,6 +47,8 @@ export class DtlsClient {
   handler: DtlsClientHandler | undefined;
   /** Datagrams sent since the last one that was heard. */
   unanswered = 0;
+  /** Something came since then that is not DTLS. */
+  isDoubtful = false;
   readonly #random: Buffer;
   readonly #exchange: ClientExchange;
   readonly #flight: Retransmission;
@@ -61,8 +63,6 @@ export class DtlsClient {
   #master: Buffer | undefined;
   #protection: Protection | undefined;
   #changed = false;
-  /** Something came that is not DTLS. */
-  #isPlain = false;
   #state: 'idle' | 'hello' | 'finishing' | 'open' | 'closed' = 'idle';
 
   constructor({ peer, randomBytes, timer, now, flight, attempts }: DtlsClientOptions) {
@@ -119,7 +119,7 @@ export class DtlsClient {
   }
 
   #givenUp(): void {
-    if (this.#isPlain)
+    if (this.isDoubtful)
       this.#fail('refused', 'the server answered the handshake with something that is not DTLS');
     else this.#fail('noAnswer', `the server did not answer the handshake${this.#hint}`);
   }
@@ -157,7 +157,10 @@ export class DtlsClient {
 
   take(datagram: Uint8Array): void {
     const records = recordsOf(datagram, 0);
-    if (records.length === 0) this.#isPlain = true;
+    if (records.length === 0) {
+      this.isDoubtful = true;
+      this.#flight.hurry();
+    }
     for (const record of records) {
       if (this.#state === 'closed') return;
       if (record.epoch === 0) {
@@ -167,6 +170,7 @@ export class DtlsClient {
       const opened = this.#changed ? this.#protection?.unseal(record) : undefined;
       if (!opened) continue;
       this.unanswered = 0;
+      this.isDoubtful = false;
       if (opened.type === Content.data && this.isOpen) this.handler?.onData(opened.plain);
       else if (opened.type === Content.alert) this.#alert(opened.plain);
       else if (opened.type === Content.handshake && !this.isOpen) this.#handshake(opened.plain);

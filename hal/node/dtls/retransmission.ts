@@ -11,11 +11,15 @@ export interface RetransmissionOptions {
   onGivenUp: () => void;
 }
 
+/** A flight whose answer is not what it should be need not be sent more often. */
+const HURRIED = 3;
+
 /** A flight of the client, sent until the next one begins or attempts are used up. */
 export class Retransmission {
   readonly #options: RetransmissionOptions;
   #parts: readonly Part[] = [];
   #sent = 0;
+  #attempts = 0;
   #pause = 0;
   #deadline: TimerHandle | undefined;
 
@@ -26,8 +30,14 @@ export class Retransmission {
   begin(parts: readonly Part[]): void {
     this.#parts = parts;
     this.#sent = 0;
+    this.#attempts = this.#options.attempts;
     this.#pause = this.#options.flight;
     this.#again();
+  }
+
+  /** Something is there that does not understand: it gets a few attempts only. */
+  hurry(): void {
+    this.#attempts = Math.min(this.#attempts, HURRIED);
   }
 
   /** Idempotent. */
@@ -38,9 +48,9 @@ export class Retransmission {
   }
 
   #again(): void {
-    const { timer, attempts, write, send, onGivenUp } = this.#options;
+    const { timer, write, send, onGivenUp } = this.#options;
     timer.clear(this.#deadline);
-    if (this.#sent === attempts) {
+    if (this.#sent >= this.#attempts) {
       onGivenUp();
       return;
     }

@@ -92,7 +92,7 @@ class DtlsUdp implements UdpSocket {
       this.#port = port;
     } else if (address !== this.#address || port !== this.#port)
       throw new XsIpaError('usage', `this DTLS socket is for ${this.#address}, port ${this.#port}`);
-    if (this.#client && this.#client.unanswered >= this.#limit) {
+    if (this.#client && this.#client.unanswered >= (this.#client.isDoubtful ? UNPROVED : this.#limit)) {
       // The server lost it: with a connection id nobody says so.
       this.#client.handler = undefined;
       this.#client = undefined;

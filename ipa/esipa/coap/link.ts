@@ -1,10 +1,11 @@
-import type {
-  Observer,
-  Resolver,
-  ResolverConfiguration,
-  Timer,
-  TimerHandle,
-  UdpConfiguration,
+import {
+  type Observer,
+  type Resolver,
+  type ResolverConfiguration,
+  type Timer,
+  type TimerHandle,
+  type UdpConfiguration,
+  XsIpaError,
 } from '../../../hal/contracts/index.js';
 import type { IpaEvent } from '../../events.js';
 import { TlvError, Writer } from '../../tlv/index.js';
@@ -223,7 +224,6 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
       this.lose(error instanceof Error ? error.message : 'no socket');
       return;
     }
-    this.#failures = 0;
     this.tell('connected');
     this.next();
   }
@@ -240,11 +240,15 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     this.#server?.release();
   }
 
-  private lose(detail: string): void {
+  /** @param isRefused whoever is there is not the eIM, or does not want this device */
+  private lose(detail: string, isRefused = false): void {
+    // A socket is had at once: only an answer shows that there is somebody.
+    if (this.#client && this.#client.heard > 0) this.#failures = 0;
     this.disconnect();
     this.tell('lost', detail);
     const [job] = this.#jobs;
-    if (job?.begun)
+    if (isRefused) this.end()?.reject(new LinkError('refused', `${this.eimId}: ${detail}`));
+    else if (job?.begun)
       this.end()?.reject(new LinkError('noAnswer', 'the network went in the middle of a long answer'));
     this.wait();
     // The name may lead elsewhere by now.
@@ -505,7 +509,9 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
 
   /** Of the transfer. */
   onLost(reason?: unknown): void {
-    this.lose(reason instanceof Error ? reason.message : 'the socket is gone');
+    const isRefused =
+      reason instanceof XsIpaError && (reason.code === 'untrusted' || reason.code === 'refused');
+    this.lose(reason instanceof Error ? reason.message : 'the socket is gone', isRefused);
   }
 
   private drop(tag: number, reason: string): void {

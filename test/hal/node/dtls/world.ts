@@ -34,8 +34,11 @@ export function dtlsWorld({ weather = {}, seed = 1, peer = PSK, certificate, now
   const seen = { opened: [] as string[], closed: 0, refused: [] as string[], data: [] as string[] };
   let from = { address: '10.0.0.7', port: 40_000 };
   const sent: Buffer[] = [];
-  const received: Buffer[] = [];
-  const hooks = { spoil: (datagram: Buffer) => datagram };
+  const received: Uint8Array[] = [];
+  const hooks = {
+    spoil: (datagram: Buffer): Uint8Array => datagram,
+    answer: (data: Buffer): Uint8Array => Buffer.from(`re: ${data}`),
+  };
   const makeServer = () =>
     new DtlsServer({
       ...(certificate ? { certificate } : { psk: (name) => (name === 'device' ? KEY : undefined) }),
@@ -47,7 +50,7 @@ export function dtlsWorld({ weather = {}, seed = 1, peer = PSK, certificate, now
       },
       onData: (session, data) => {
         seen.data.push(data.toString());
-        server.write(session, Buffer.from(`re: ${data}`));
+        server.write(session, hooks.answer(data));
       },
       onOpen: (session: DtlsServerSession) => seen.opened.push(session.identity),
       onClose: () => seen.closed++,
@@ -79,13 +82,14 @@ export function dtlsWorld({ weather = {}, seed = 1, peer = PSK, certificate, now
   return {
     clock,
     network,
+    udp,
     socket,
     seen,
     errors,
     heard,
     sent,
     received,
-    /** What becomes of the server's datagrams. */
+    /** What becomes of the server's datagrams, and what it answers. */
     hooks,
     move: () => {
       from = { ...from, port: from.port + 1 };
