@@ -50,10 +50,14 @@ describeWith(
       const question = readPoll(first.answer).ipaEuiccDataRequest!;
       const data = card.deliver({ ipaEuiccDataResponse: card.data(question) });
       expect(data.length).toBeGreaterThan(1_024);
-      const delivered = await scene.post(tools[name], url, data, ...options);
+      const delivered = await scene.post(tools[name], url, data, ...options, '-v', '7');
+      expect(delivered.lines.some((line) => /c:2\.31 .*Block1:0\/M/.test(line))).toBe(true);
       expect(readResponse(delivered.answer).emptyResponse).toEqual({});
-      const { answer } = await scene.post(tools[name], url, poll, ...options);
+      const { answer, lines } = await scene.post(tools[name], url, poll, ...options, '-v', '7');
       expect(answer!.length).toBeGreaterThan(2_048);
+      expect(answer!.subarray(0, 2).toString('hex')).toBe('bf4f');
+      const blocks = lines.flatMap((line) => /t:ACK c:2\.05 .*(Block2:\d\/.)/.exec(line)?.[1] ?? []);
+      expect(new Set(blocks)).toEqual(new Set(['Block2:0/M', 'Block2:1/M', 'Block2:2/_']));
       expect(card.accepts(EuiccPackageRequest.write(readPoll(answer).euiccPackageRequest!))).toBe(true);
     });
 
