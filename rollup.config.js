@@ -16,7 +16,7 @@ export default ({ configBench, configFirmware }) => ({
     ? { 'xs/bench': 'test/bench/main.ts', 'xs/bench-rv32': 'test/bench/rv32.ts' }
     : configFirmware
       ? { firmware: 'tools/firmware/main.ts' }
-      : { 'xs-ipa': 'host-sim/cli/main.ts', 'xs/host': 'test/xs/run.ts' },
+      : { 'xs-ipa': 'host-sim/cli/main.ts', 'xs/host': 'test/xs/run.ts', 'bench-wire': 'test/bench/wire.ts' },
   output: {
     dir: '.',
     // It has to stay beside the host's C sources.

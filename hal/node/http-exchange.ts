@@ -31,6 +31,8 @@ export class NodeExchange implements HttpRequest {
 
   begin(request: ClientRequest, timeout: number, fail: (error: unknown) => void): void {
     this.#request = request;
+    // HTTP/1.1 keeps a connection unless somebody says otherwise.
+    request.removeHeader('connection');
     request.setTimeout(timeout, () => {
       // Not while it is the application that has to go on.
       if (!this.#piece && this.#unwritten === 0)

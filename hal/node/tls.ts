@@ -23,6 +23,32 @@ export interface TlsOptions {
 }
 
 /**
+ * What the client offers beside its version: with forward secrecy and authenticated encryption only, so that a ClientHello is
+ * 160 bytes shorter than with all of OpenSSL's list.
+ */
+const OFFER = {
+  ciphers: [
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+  ].join(':'),
+  sigalgs: [
+    'ECDSA+SHA256',
+    'ECDSA+SHA384',
+    'RSA-PSS+SHA256',
+    'RSA-PSS+SHA384',
+    'RSA+SHA256',
+    'RSA+SHA384',
+    'RSA+SHA512',
+  ].join(':'),
+  ecdhCurve: 'X25519:P-256:P-384',
+};
+
+/**
  * Opens TLS 1.2 or later to a server. Nothing of what is written leaves before the server has shown what is expected of it;
  * one that does not is left with an 'error' that {@link tlsError} explains.
  * @param opened called when the server is trusted
@@ -37,6 +63,7 @@ export function openTls(options: TlsOptions, opened?: (stream: TLSSocket) => voi
     ...(options.openStream ? { socket: options.openStream() } : { host, port }),
     ...(isName(name) && { servername: name }),
     minVersion: 'TLSv1.2',
+    ...OFFER,
     cert: certificate as string | Buffer | undefined,
     key: key as string | Buffer | undefined,
     session: session?.ticket,
@@ -65,9 +92,8 @@ export function openTls(options: TlsOptions, opened?: (stream: TLSSocket) => voi
       return;
     }
     trusted = true;
-    // A ticket of TLS 1.3 is for one connection (RFC 8446 C.4); a session of TLS 1.2 can be used again.
-    if (newest === session && (stream.getProtocol() !== 'TLSv1.2' || !stream.isSessionReused()))
-      newest = undefined;
+    // Accepted, it is good for another time until the server gives a newer one.
+    if (newest === session && !stream.isSessionReused()) newest = undefined;
     keep();
     opened?.(stream);
   });
@@ -76,7 +102,7 @@ export function openTls(options: TlsOptions, opened?: (stream: TLSSocket) => voi
 
 /**
  * What an 'error' of a stream of {@link openTls} says of the server: that it is not the one that is expected or speaks no TLS
- * (`untrusted`), or does not want this client (`refused`). None where the network failed.
+ * (`untrusted`), does not want this client (`refused`), or hung up (`lost`). None where the network failed.
  */
 export function tlsError(options: TlsOptions, reason: unknown): XsIpaError | undefined {
   if (reason instanceof XsIpaError) return reason;
@@ -95,7 +121,7 @@ export function tlsError(options: TlsOptions, reason: unknown): XsIpaError | und
   if (isRefusal(code))
     return error('untrusted', `is not the one that is expected${detailOf(reason)}; expected ${expected}`);
   if (reason instanceof Error && /before secure TLS connection/.test(reason.message))
-    return error('untrusted', `ended the connection when TLS began; expected ${expected}`);
+    return error('lost', `ended the connection when TLS began; expected ${expected}`);
   return undefined;
 }
 

@@ -1,4 +1,5 @@
 import { httpConfiguration } from '../../hal/node/http.js';
+import type { TlsSessions } from '../../hal/node/tls-sessions.js';
 import type { EimConfiguration } from '../../ipa/es10/index.js';
 import { Asn1Binding, HttpsLink, type HttpsLinkOptions } from '../../ipa/esipa/https/index.js';
 import { JsonBinding } from '../../ipa/esipa/https/json.js';
@@ -15,16 +16,21 @@ export interface HttpsOptions {
 
 interface HttpsWorld extends Omit<HttpsLinkOptions, 'eimId' | 'http' | 'binding'> {
   https?: HttpsOptions;
+  sessions?: TlsSessions;
   bearer?: Bearer;
 }
 
 /** The HTTPS link to an eIM: its eimFqdn says where, its trustedPublicKeyDataTls whom to trust (esipa.md §7). */
-export function httpsLink(eim: EimConfiguration, { https = {}, bearer, ...rest }: HttpsWorld): HttpsLink {
+export function httpsLink(
+  eim: EimConfiguration,
+  { https = {}, sessions, bearer, ...rest }: HttpsWorld,
+): HttpsLink {
   const { host: name, port = 443 } = addressOf(eim.eimFqdn ?? '');
   const route = https.routes?.[name.toLowerCase()];
   const http = httpConfiguration({
     url: route ?? `https://${name}:${port}`,
     trust: trustedAs(eim),
+    sessions,
     ...(route !== undefined && { serverName: name }),
   });
   const { host } = http;

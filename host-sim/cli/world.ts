@@ -2,7 +2,7 @@ import { type KeyValue, type SerialConfiguration, XsIpaError } from '../../hal/c
 import { AtModem } from '../../hal/modem/index.js';
 import { sha256 } from '../../hal/node/digest.js';
 import { type BrokerOptions, mqttConfiguration } from '../../hal/node/mqtt.js';
-import type { TlsSessions } from '../../hal/node/tls-sessions.js';
+import { TlsSessionCache, type TlsSessions } from '../../hal/node/tls-sessions.js';
 import { chooseLink, type LinkKind, type LinkTimes, protocolsOf } from '../../ipa/esipa/index.js';
 import { MqttLink } from '../../ipa/esipa/mqtt/link.js';
 import { Ipad, type IpadOptions } from '../../ipa/ipad.js';
@@ -118,6 +118,8 @@ interface IpaOnNode {
   links?: readonly LinkKind[];
   https?: HttpsOptions;
   coap?: CoapOptions;
+  /** TLS sessions of eIMs and brokers; kept while this IPA lives when absent. */
+  sessions?: TlsSessions;
   /** Topic prefix by eimId; {@link prefix} where none is given. */
   prefixes?: Readonly<Record<string, string>>;
   /** `esipa` when absent. */
@@ -149,7 +151,8 @@ export function createIpad(options: IpaOnNode): Ipad {
   });
   const { links = ['mqtt'], broker } = options;
   if (!broker && links.includes('mqtt')) throw new XsIpaError('usage', 'the MQTT link needs a broker');
-  const mqtt = broker && mqttConfiguration(broker);
+  const { sessions = new TlsSessionCache() } = options;
+  const mqtt = broker && mqttConfiguration({ sessions, ...broker });
   if (mqtt && bearer) mqtt.openStream = () => bearer.open({ ...streamTarget(mqtt), tls: undefined });
   return new Ipad({
     modem,
@@ -167,7 +170,7 @@ export function createIpad(options: IpaOnNode): Ipad {
       const kind = chooseLink(eim, links);
       if (kind === 'https') {
         const { https, times } = options;
-        return httpsLink(eim, { https, bearer, timer: clock, random, times, observe });
+        return httpsLink(eim, { https, sessions, bearer, timer: clock, random, times, observe });
       }
       if (kind === 'coaps') {
         const { coap, times } = options;

@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { Aedes, type AedesPublishPacket, type Client } from 'aedes';
 import { urlHost } from '../address.js';
 import type { SimEvent } from '../events.js';
+import { shortTickets } from '../http/index.js';
 import { EimError } from './error.js';
 
 export interface BrokerOptions {
@@ -79,7 +80,11 @@ export class Broker {
     boundSessions(aedes, queueLimit, online, observe);
 
     const server = tls
-      ? createTlsServer({ ...tls, requestCert: tls.ca !== undefined }, (socket) => aedes.handle(socket))
+      ? createTlsServer({ ...shortTickets, ...tls, requestCert: tls.ca !== undefined }, (socket) => {
+          // What goes to a device is short, and must not wait for the acknowledgement of what went before.
+          socket.setNoDelay(true);
+          aedes.handle(socket);
+        })
       : createServer({ noDelay: true }, (socket) => aedes.handle(socket));
     const port = await listenOn(server, host, this.#options.port ?? 0, () => aedes.close());
     observe({ event: 'broker', what: 'listening', detail: { port, tls: tls !== undefined } });

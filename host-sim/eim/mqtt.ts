@@ -1,4 +1,6 @@
+import type { Socket } from 'node:net';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import { GetEimPackageResponse } from '../asn1/index.js';
 import type { Eim } from './eim.js';
 import { EimError } from './error.js';
 
@@ -51,6 +53,8 @@ export class MqttEim {
     };
     const client = connect(url, options);
     this.#client = client;
+    // Answers are short, and must not wait for the acknowledgement of what went before.
+    client.on('connect', () => (client.stream as Partial<Socket>).setNoDelay?.(true));
     // Instead of a 'message' listener: the broker gets its PUBACK only after the eIM has taken the message for good.
     client.handleMessage = (packet, done) => {
       try {
@@ -101,7 +105,9 @@ export class MqttEim {
   }
 
   #publish(eid: string, message: Uint8Array): void {
-    this.#client?.publish(this.#toIpa.replace('{eid}', eid), Buffer.from(message), { qos: 1 }, (cause) => {
+    // The answer to a poll is worth nothing later; the device asks again.
+    const qos = ((message[0] << 8) | message[1]) === GetEimPackageResponse.tag ? 0 : 1;
+    this.#client?.publish(this.#toIpa.replace('{eid}', eid), Buffer.from(message), { qos }, (cause) => {
       if (cause) this.#problem(`a message for ${eid} could not be published`, cause);
     });
   }

@@ -1,4 +1,5 @@
 import { EuiccPackageRequest, EuiccPackageSigned, hex, tokenDo, toSign } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import type { Clock } from '../clock.js';
 import { type EimCredentials, sign } from '../pki/index.js';
 import {
@@ -22,6 +23,9 @@ interface OutboxContext {
   /** Something is being sent. */
   report(device: Device, detail: Record<string, unknown>): void;
 }
+
+/** Bytes; SGP.32 allows 1 to 16. */
+const TRANSACTION_ID = 4;
 
 const onboardingOrder = {
   data: { tags: ['euiccInfo2', 'associationToken', 'eumCertificate', 'euiccCertificate'] },
@@ -116,8 +120,14 @@ export class Outbox {
     return EuiccPackageRequest.write({ euiccPackageSigned: signed, eimSignature });
   }
 
+  /** Goes over the air three times for each package, so it is short; no package on its way has the same. */
   #transactionId(): Uint8Array {
-    return Uint8Array.from({ length: 16 }, () => Math.floor(this.#context.random() * 256) & 0xff);
+    const { random, state } = this.#context;
+    for (;;) {
+      const id = Uint8Array.from({ length: TRANSACTION_ID }, () => Math.floor(random() * 256) & 0xff);
+      const isOf = (task: Task) => sameBytes(task.eimTransactionId, id);
+      if (!state.devices.some(({ tasks }) => tasks.some(isOf))) return id;
+    }
   }
 
   /** Signed with a key that is not the eIM's. */

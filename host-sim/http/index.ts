@@ -19,4 +19,5 @@ export {
   type RspService,
   type RunningRspHttp,
   serveRspHttp,
+  shortTickets,
 } from './rsp.js';

@@ -59,6 +59,9 @@ export interface RspService {
   explain?(problem: HttpProblem): JsonAnswer | undefined;
 }
 
+/** It stands in each session ticket, twice in a handshake; Node's own has 32 bytes. */
+export const shortTickets = { sessionIdContext: '1' } as const;
+
 export const asn1Path = '/gsma/rsp2/asn1';
 const asn1Type = 'application/x-gsma-rsp-asn1';
 const jsonType = 'application/json;charset=UTF-8';
@@ -74,7 +77,7 @@ export async function serveRspHttp(service: RspService, options: RspHttpOptions)
   };
   const connectionsCheckingInterval = Math.min(30_000, requestTime / 4);
   const server = tls
-    ? createTlsServer({ ...tls, connectionsCheckingInterval }, handle)
+    ? createTlsServer({ ...shortTickets, ...tls, connectionsCheckingInterval }, handle)
     : createServer({ connectionsCheckingInterval }, handle);
   server.requestTimeout = requestTime;
   server.headersTimeout = Math.min(60_000, requestTime);
@@ -102,6 +105,8 @@ async function respond(
   incoming: IncomingMessage,
   answer: ServerResponse,
 ): Promise<void> {
+  // HTTP/1.1 keeps a connection unless somebody says otherwise.
+  if (answer.shouldKeepAlive) answer.removeHeader('connection');
   const path = pathOf(incoming);
   const called = service.functionOf(path);
   const admin = check(incoming, path, called === undefined ? asn1Type : 'application/json');

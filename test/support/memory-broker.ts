@@ -280,11 +280,12 @@ class MemoryClient implements MqttClient {
     message.length += piece.length;
     if (message.length < message.payload.length) return;
     this.#message = undefined;
-    const { topic, payload, id } = message;
+    const { topic, payload, id, QoS } = message;
     this.#broker.onCrossing?.({ direction: 'up', stage: 'before', clientId: this.id, topic, payload });
     if (!this.#alive) return;
     this.#later(() => {
       this.#broker.received(this, topic, payload);
+      if (QoS === 0) return;
       this.#later(() => this.#options.onControl?.(MqttOperation.PUBACK, { id }));
     });
   }

@@ -51,7 +51,7 @@ interface Handover {
 /** Bytes of a message that are read at a time; of a long one, what is held. */
 const PIECE = 128;
 
-/** ESipa over MQTT 3.1.1, QoS 1 and a persistent session (docs/mqtt-binding.md). */
+/** ESipa over MQTT 3.1.1, a persistent session, and QoS 1 for all but polls (docs/mqtt-binding.md). */
 export class MqttLink extends MqttConnection implements EsipaLink {
   readonly eimId: string;
   onInjection: (() => void) | undefined;
@@ -213,7 +213,7 @@ export class MqttLink extends MqttConnection implements EsipaLink {
     exchange.sent++;
     exchange.timer = this.#options.timer.set(() => this.submit(), this.times.answer);
     // What the broker does not have yet is still on its way: a second copy would not help.
-    if (outgoing && !outgoing.acknowledged) return;
+    if (outgoing && !outgoing.acknowledged && !this.#outbox.forget(outgoing)) return;
     exchange.outgoing = this.post(request);
     this.pump();
   }

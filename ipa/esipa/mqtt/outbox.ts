@@ -1,4 +1,5 @@
 import { MqttOperation } from '../../../hal/contracts/index.js';
+import { EsipaTag } from '../tags.js';
 import type { MqttConnection } from './connection.js';
 
 /** One message on its way out. */
@@ -69,6 +70,13 @@ export class Outbox {
     return outgoing;
   }
 
+  /** Takes a message back that is out for good, because no broker confirms it. @returns false: it is on its way still */
+  forget(outgoing: Outgoing): boolean {
+    if (isConfirmed(outgoing.bytes) || outgoing.offset < outgoing.bytes.length) return false;
+    this.remove(outgoing);
+    return true;
+  }
+
   /** The connection is gone: what the broker has not confirmed goes out again over the next one. */
   restart(): void {
     for (let at = this.#waiting.length - 1; at >= 0; at--) {
@@ -97,7 +105,8 @@ export class Outbox {
     if (room <= 0) return false;
     outgoing.offset = Math.min(bytes.length, offset + room);
     const piece = bytes.subarray(offset, outgoing.offset);
-    const { id, again: duplicate } = outgoing;
+    const { id, again } = outgoing;
+    const QoS = isConfirmed(bytes) ? 1 : 0;
     const byteLength = bytes.length;
     if (offset > 0) connection.write(piece);
     else
@@ -105,10 +114,15 @@ export class Outbox {
         operation: MqttOperation.PUBLISH,
         id,
         topic: this.#topic,
-        QoS: 1,
+        QoS,
         byteLength,
-        duplicate,
+        duplicate: again && QoS === 1,
       });
     return true;
   }
+}
+
+/** A poll goes with QoS 0: it is repeated until its answer comes, and worth nothing later. */
+function isConfirmed(bytes: Uint8Array): boolean {
+  return ((bytes[0] << 8) | bytes[1]) !== EsipaTag.getEimPackage;
 }
