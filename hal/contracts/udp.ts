@@ -27,5 +27,7 @@ export type UdpConstructor = new (options: UdpOptions) => UdpSocket;
 /** The class under `io`, its options beside it. */
 export interface UdpConfiguration {
   io: UdpConstructor;
+  /** Nobody can read or forge a datagram on its way: there is DTLS or the like under it. */
+  isSecure?: boolean;
   [option: string]: unknown;
 }

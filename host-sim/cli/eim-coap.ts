@@ -52,8 +52,8 @@ export async function startCoap(
   const close = async () => {
     while (closing.length > 0) await closing.pop()?.();
   };
-  const serve = async (address: string, port: number, option: string) => {
-    const coap = new CoapEim({ eim, address, port, onProblem });
+  const serve = async (address: string, port: number, option: string, tokenLength?: number) => {
+    const coap = new CoapEim({ eim, address, port, tokenLength, onProblem });
     await coap.open().catch((error: unknown) => {
       throw withHint(error, `choose another with ${option}`);
     });
@@ -64,7 +64,7 @@ export async function startCoap(
     if (port !== undefined) shown.coapUrl = `coap://${urlHost(host)}:${await serve(host, port, '--coap')}`;
     if (securePort !== undefined) {
       // Behind the door is a server of its own, so that nobody else reaches it without security.
-      const coapPort = await serve('127.0.0.1', 0, '--coaps');
+      const coapPort = await serve('127.0.0.1', 0, '--coaps', 1);
       const psk = (identity: string) => keys.get(identity);
       const door = new CoapsDoor({ address: host, port: securePort, coapPort, psk, certificate, onProblem });
       await door.open().catch((error: unknown) => {

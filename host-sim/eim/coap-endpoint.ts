@@ -22,6 +22,8 @@ export interface CoapEndpointOptions {
   /** Uniform in [0, 1). */
   random: () => number;
   send: (datagram: Buffer, to: Peer) => void;
+  /** Bytes of a token, 1 to 4 (default): 1 where nobody can forge a response. */
+  tokenLength?: number;
   /** Called once for each request, however often it comes. */
   onRequest: (packet: ParsedPacket, from: Peer) => Answer | Promise<Answer>;
 }
@@ -125,9 +127,10 @@ export class CoapEndpoint {
   /** One confirmable request. @returns undefined where no response came, or a reset */
   ask(to: Peer, request: Packet): Promise<ParsedPacket | undefined> {
     const { clock } = this.#options;
-    const token = Buffer.alloc(4);
-    this.#token = (this.#token + 1) >>> 0;
-    token.writeUInt32BE(this.#token);
+    const { tokenLength = 4 } = this.#options;
+    const token = Buffer.alloc(tokenLength);
+    this.#token = (this.#token + 1) % 256 ** tokenLength;
+    token.writeUIntBE(this.#token, 0, tokenLength);
     const messageId = this.#nextId();
     const key = keyOf(to, token.toString('hex'));
     return new Promise((resolve) => {

@@ -20,6 +20,8 @@ export interface CoapBindingOptions {
   /** Uniform in [0, 1). */
   random: () => number;
   send: (datagram: Buffer, to: Peer) => void;
+  /** As in CoapEndpointOptions. */
+  tokenLength?: number;
   /** Longest request that is taken, bytes; more is answered with 4.13. Default 65536. */
   limit?: number;
   /** A message that could not be taken. */
@@ -61,6 +63,7 @@ export class CoapBinding {
       clock,
       random,
       send,
+      tokenLength: options.tokenLength,
       onRequest: (packet, from) => blocks.request(packet, from),
     });
     this.#others = options.eim.onInjection;
@@ -176,6 +179,7 @@ export interface CoapEimOptions {
   address?: string;
   /** As in CoapBindingOptions. */
   limit?: number;
+  tokenLength?: number;
   onProblem?: (problem: EimError) => void;
 }
 
@@ -218,6 +222,7 @@ export class CoapEim {
         if (this.#socket) socket.send(datagram, to.port, to.address, () => {});
       },
       limit,
+      tokenLength: this.#options.tokenLength,
       onProblem,
     });
     this.#binding = binding;

@@ -24,6 +24,8 @@ export interface EimOptions {
   clock: Clock;
   /** 0 ≤ x < 1; transaction identifiers come from it. */
   random: () => number;
+  /** Bytes of an eimTransactionId, 1 to 16; default 4. Fewer are fewer bytes on the wire. */
+  transactionIdLength?: number;
   observe?: (event: SimEvent) => void;
   /** Who may poll: 'any' (default), or only devices named by {@link Eim.addDevice} or {@link Eim.queue}. */
   accept?: 'any' | 'listed';
@@ -63,12 +65,14 @@ export class Eim {
     this.#options = options;
     this.#state = new EimState(options.store);
     const { credentials, ciCertificates, clock, random, accept = 'any', resendAfter = 60_000 } = options;
+    const { transactionIdLength = 4 } = options;
     this.#waiting = new Waiting(clock);
     this.#outbox = new Outbox({
       credentials,
       state: this.#state,
       clock,
       random,
+      transactionIdLength,
       resendAfter,
       report: (device, detail) => this.#observe('sent', device.eid, detail),
     });

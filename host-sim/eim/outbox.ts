@@ -18,14 +18,12 @@ interface OutboxContext {
   readonly state: EimState;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly transactionIdLength: number;
   /** After this time a poll may be answered with a package that was injected; milliseconds. */
   readonly resendAfter: number;
   /** Something is being sent. */
   report(device: Device, detail: Record<string, unknown>): void;
 }
-
-/** Bytes; SGP.32 allows 1 to 16. */
-const TRANSACTION_ID = 4;
 
 const onboardingOrder = {
   data: { tags: ['euiccInfo2', 'associationToken', 'eumCertificate', 'euiccCertificate'] },
@@ -120,14 +118,14 @@ export class Outbox {
     return EuiccPackageRequest.write({ euiccPackageSigned: signed, eimSignature });
   }
 
-  /** Goes over the air three times for each package, so it is short; no package on its way has the same. */
+  /** Goes over the air with the package and with its result, so it is short; nothing that is on its way has the same. */
   #transactionId(): Uint8Array {
-    const { random, state } = this.#context;
-    for (;;) {
-      const id = Uint8Array.from({ length: TRANSACTION_ID }, () => Math.floor(random() * 256) & 0xff);
-      const isOf = (task: Task) => sameBytes(task.eimTransactionId, id);
-      if (!state.devices.some(({ tasks }) => tasks.some(isOf))) return id;
-    }
+    const { random, state, transactionIdLength: length } = this.#context;
+    const id = Uint8Array.from({ length }, () => Math.floor(random() * 256) & 0xff);
+    const isOf = (task: Task) => sameBytes(task.eimTransactionId, id);
+    while (state.devices.some(({ tasks }) => tasks.some(isOf)))
+      for (let at = length - 1; at >= 0 && ++id[at] === 0; at--);
+    return id;
   }
 
   /** Signed with a key that is not the eIM's. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { MemoryKeyValue } from '../../hal/node/storage.js';
 import { TlsSessionCache, type TlsSessions } from '../../hal/node/tls-sessions.js';
 import { Costs } from '../../host-sim/cli/costs.js';
-import { ownTls } from '../../host-sim/cli/eim-https.js';
+import { ownTls } from '../../host-sim/cli/eim-tls.js';
 import { NodeIpa } from '../../host-sim/cli/ipa.js';
 import { Stage } from '../../host-sim/cli/stage.js';
 import { createIpad, factoryProfiles, operators, simulateModem } from '../../host-sim/cli/world.js';
@@ -135,6 +135,7 @@ export class WireWorld {
           routes: { [NAME]: 'https://127.0.0.1' },
         },
         coap: {
+          isSecure: transport === 'coaps',
           routes: { [NAME]: `${transport}://127.0.0.1:${ports[transport]}` },
           ...(transport === 'coaps' && { psk: PSK }),
         },
@@ -284,7 +285,7 @@ export class WireWorld {
     const transport = this.#transport;
     const port = ports[transport];
     const eim = this.#eim;
-    const tls = ownTls(this.#pki.eims[0], this.#pki, Date.now());
+    const tls = ownTls({ credentials: this.#pki.eims[0], pki: this.#pki, now: Date.now() });
     switch (transport) {
       case 'https':
       case 'https-json': {
@@ -294,7 +295,7 @@ export class WireWorld {
       }
       case 'coap':
       case 'coaps': {
-        const coap = new CoapEim({ eim, port: transport === 'coap' ? port : 0 });
+        const coap = new CoapEim(transport === 'coap' ? { eim, port } : { eim, port: 0, tokenLength: 1 });
         await coap.open();
         this.#closing.push(() => coap.close());
         if (transport === 'coap') break;

@@ -45,6 +45,7 @@ const PROVED = 16;
 export function dtlsUdp(options: DtlsUdpOptions): UdpConfiguration {
   const standing = new Map<string, DtlsClient>();
   return {
+    isSecure: true,
     io: class extends DtlsUdp {
       constructor(socket: UdpOptions) {
         super(socket, options, standing);

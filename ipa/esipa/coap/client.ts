@@ -111,7 +111,8 @@ export class CoapClient {
   readonly #reader = new CoapReader();
   /** Holds the request until it is acknowledged. */
   readonly #writer = new CoapWriter();
-  readonly #token = new Uint8Array(4);
+  /** Random, so that nobody can forge a response; where nobody can anyway it only keeps one exchange from the next. */
+  readonly #token: Uint8Array;
   /** Keys of the last separate responses; many servers never send any. */
   #answered: Int32Array | undefined;
   #answeredAt = 0;
@@ -135,6 +136,7 @@ export class CoapClient {
     this.#requests = options.requests;
     this.#times = options.times ?? TIMES;
     this.#nextId = Math.floor(random() * 0x10000);
+    this.#token = new Uint8Array(udp.isSecure ? 1 : 4);
     for (let i = 0; i < this.#token.length; i++) this.#token[i] = Math.floor(random() * 256);
     const { io, ...rest } = udp;
     this.#socket = new io({

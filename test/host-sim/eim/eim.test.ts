@@ -83,7 +83,7 @@ describe('a poll', () => {
     const setting = setUp();
     const { tagList, eimTransactionId } = poll(setting).ipaEuiccDataRequest!;
     expect(tagList).toEqual([0xbf22, 0x84, 0xa5, 0xa6]);
-    expect(eimTransactionId).toHaveLength(16);
+    expect(eimTransactionId).toHaveLength(4);
     onboard(setting);
     expect(setting.eim.devices()).toMatchObject([{ eid, onboarded: true, counterValue: 0 }]);
     expect(hex(setting.eim.handle(setting.device.poll(), link)!)).toBe('BF4F03020101');

@@ -35,6 +35,7 @@ async function setUp(token: number | undefined) {
     store: new MemoryStore(),
     clock: new VirtualClock(),
     random: () => (drawn++ % 16) / 256,
+    transactionIdLength: 16,
   });
   eim.setCounter(eid, 41);
   const device = new FakeDevice(pki, token);
