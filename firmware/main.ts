@@ -3,21 +3,24 @@ import config from 'mc/config';
 import {
   type HalEvent,
   type HttpClientConstructor,
+  type MqttClientConstructor,
   type SerialConfiguration,
-  type TcpConfiguration,
   XsIpaError,
 } from '../hal/contracts/index.js';
+import { setClock } from '../hal/xs/moddable/clock.js';
 import { sha256 } from '../hal/xs/moddable/digest.js';
 import { XsResolver } from '../hal/xs/moddable/dns.js';
 import { HttpClass } from '../hal/xs/moddable/http.js';
 import { MqttClass } from '../hal/xs/moddable/mqtt.js';
 import { random } from '../hal/xs/moddable/random.js';
+import { secureUdp } from '../hal/xs/moddable/secure-udp.js';
 import { XsSerial } from '../hal/xs/moddable/serial.js';
 import { XsKeyValue } from '../hal/xs/moddable/storage.js';
 import { XsTcp } from '../hal/xs/moddable/tcp.js';
 import { XsTime } from '../hal/xs/moddable/time.js';
 import { XsTimer } from '../hal/xs/moddable/timer.js';
 import { tlsSocket } from '../hal/xs/moddable/tls.js';
+import { XsUdp } from '../hal/xs/moddable/udp.js';
 import type { IpaEvent } from '../ipa/events.js';
 import type { IpadOptions } from '../ipa/ipad.js';
 import { SmdpServer } from '../ipa/procedures/index.js';
@@ -26,6 +29,7 @@ import { type Perform, runCardCommand } from './card-commands.js';
 import { SettingsConsole } from './console.js';
 import { createDevice } from './device.js';
 import { Lifecycle } from './lifecycle.js';
+import { DeviceLinks } from './links.js';
 import { startNetwork } from './network.js';
 import { type PowerStep, powerUp } from './power.js';
 import { Provisioning } from './provisioning.js';
@@ -63,6 +67,10 @@ function start(): void {
   const run = async () => {
     await powerUp(built.power ?? [], new BoardPower(built.pmu), timer);
     const interval = provisioning.number('poll') * 1_000;
+    const observe = (event: IpaEvent | HalEvent) => {
+      report(event);
+      if (event.event === 'state') lifecycle.observe(event);
+    };
     const lifecycle: Lifecycle = new Lifecycle({
       hooks: { watchdog, feed, deepSleep },
       timer,
@@ -74,20 +82,30 @@ function start(): void {
         return running;
       },
     });
+    const links = new DeviceLinks(provisioning, {
+      timer,
+      random,
+      dns: { io: XsResolver },
+      tcp: { io: XsTcp },
+      udp: { io: XsUdp },
+      mqtt: MqttClass as unknown as MqttClientConstructor,
+      http: HttpClass as unknown as HttpClientConstructor,
+      tls: tlsSocket,
+      secureUdp,
+      observe,
+    });
+    for (const missing of links.missing) trace(`xs-ipa: ${missing}\n`);
     const ipad = createDevice({
       provisioning,
       serial: serialOf(provisioning),
-      mqtt: { io: MqttClass, timer, dns: { io: XsResolver }, socket: socketOf(provisioning) },
+      links,
       storage,
       timer,
       time: new XsTime(),
       random,
       sha256,
       connectSmdp: provisioning.flag('smdp') ? connectSmdp(timer) : undefined,
-      observe: (event) => {
-        report(event);
-        if (event.event === 'state') lifecycle.observe(event);
-      },
+      observe,
     });
     poll = () => ipad.poll();
     perform = (operation) => ipad.perform(operation);
@@ -96,20 +114,28 @@ function start(): void {
     await running;
   };
 
-  startNetwork(provisioning.text('ssid'), provisioning.optional('wifiKey'), timer, () => {
+  const begin = () => {
     run().catch((error: unknown) => {
       trace(`xs-ipa: ${error instanceof Error ? error.message : String(error)}\n`);
       // What is missing in the settings does not get better by starting again.
       if (!(error instanceof XsIpaError && error.code === 'usage')) restart();
     });
+  };
+  startNetwork(provisioning.text('ssid'), provisioning.optional('wifiKey'), timer, () => {
+    const server = provisioning.optional('sntp');
+    if (server === undefined) begin();
+    else setClock(server, begin);
   });
 }
 
-/** HTTPS to an SM-DP+ or SM-DS, whose certificate is to be for its name. */
+/** HTTPS to an SM-DP+ or SM-DS, whose certificate is to be for its name. @throws {XsIpaError} `usage` without TLS */
 function connectSmdp(timer: XsTimer): IpadOptions['connectSmdp'] {
+  const tls = tlsSocket;
+  if (!tls)
+    throw new XsIpaError('usage', 'smdp needs a firmware with TLS: include firmware/manifest_tls.json');
   return (address, isSmds) => {
     const colon = address.indexOf(':');
-    const socket = tlsSocket({ serverName: colon < 0 ? address : address.slice(0, colon) });
+    const socket = tls({ serverName: colon < 0 ? address : address.slice(0, colon) });
     const http = {
       io: HttpClass as unknown as HttpClientConstructor,
       port: 443,
@@ -129,11 +155,6 @@ function serialOf(provisioning: Provisioning): SerialConfiguration {
   if (receive < 0 || transmit < 0)
     throw new XsIpaError('usage', "the modem's pins are not set: set receive, transmit");
   return { io: XsSerial, baud, port, receive, transmit };
-}
-
-function socketOf(provisioning: Provisioning): TcpConfiguration {
-  if (!provisioning.flag('tls')) return { io: XsTcp };
-  return tlsSocket({ serverName: provisioning.text('host') });
 }
 
 /** What a developer wants to see; stripped of everything where the SDK strips trace. */

@@ -1,4 +1,5 @@
 import { type KeyValue, XsIpaError } from '../hal/contracts/index.js';
+import { linkNames, readRoutes } from './routes.js';
 
 /** What a value may be. A secret is a text that is never shown; hex is a text of whole bytes; empty = absent. */
 export type SettingKind = 'text' | 'secret' | 'number' | 'flag' | 'hex';
@@ -9,18 +10,36 @@ export interface Setting {
   readonly kind: SettingKind;
   readonly fallback: string;
   readonly help: string;
+  /** Throws {@link XsIpaError} `usage` for a value that is none. */
+  readonly check?: (value: string) => void;
 }
 
 /** Everything a device has to be told. Names are at most 11 characters: NVS keys have 15. */
 export const SETTINGS: readonly Setting[] = [
   { name: 'eim', kind: 'hex', fallback: '', help: 'EimConfigurationData for an eUICC without an eIM' },
+  {
+    name: 'links',
+    kind: 'text',
+    fallback: 'mqtt',
+    help: 'ways to an eIM, best first: mqtt, https, https-json, coaps, coap, with commas between',
+    check: linkNames,
+  },
+  {
+    name: 'route',
+    kind: 'text',
+    fallback: '',
+    help: 'where an eIM really is: name=https://host:port or coaps://, several with commas between',
+    check: readRoutes,
+  },
+  { name: 'insecure', kind: 'flag', fallback: '0', help: '1 = coap and routes by http://, for tests only' },
   { name: 'eimPrefix', kind: 'text', fallback: 'esipa', help: 'first level of the topics' },
   { name: 'host', kind: 'text', fallback: '', help: 'name or address of the broker' },
   { name: 'port', kind: 'number', fallback: '1883', help: 'its port' },
-  { name: 'tls', kind: 'flag', fallback: '0', help: '1 = TLS, where the firmware has it' },
+  { name: 'tls', kind: 'flag', fallback: '0', help: '1 = TLS to it, where the firmware has TLS' },
   { name: 'user', kind: 'text', fallback: '', help: 'user name for the broker' },
   { name: 'password', kind: 'secret', fallback: '', help: 'password for the broker' },
   { name: 'keepAlive', kind: 'number', fallback: '300', help: 'seconds between signs of life to the broker' },
+  { name: 'sntp', kind: 'text', fallback: '', help: 'time server, for the dates of certificates' },
   { name: 'ssid', kind: 'text', fallback: '', help: 'Wi-Fi network' },
   { name: 'wifiKey', kind: 'secret', fallback: '', help: 'its password' },
   { name: 'model', kind: 'text', fallback: '', help: 'row of the quirks table; empty = the modem says it' },
@@ -104,12 +123,13 @@ export class Provisioning {
 
   /** Stores a value on this device. @throws {XsIpaError} `usage` when it is none for this setting */
   set(name: string, value: string): void {
-    const { kind } = settingNamed(name);
+    const { kind, check } = settingNamed(name);
     if (kind === 'number' && !Number.isInteger(Number(value || 'x'))) {
       throw new XsIpaError('usage', `${name} is a whole number`);
     }
     if (kind === 'flag' && value !== '0' && value !== '1') throw new XsIpaError('usage', `${name} is 0 or 1`);
     if (kind === 'hex') checkHex(name, value);
+    check?.(value);
     this.#storage.write(key(name), value);
   }
 

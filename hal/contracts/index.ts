@@ -4,6 +4,7 @@ export * from './http.js';
 export * from './modem.js';
 export * from './mqtt.js';
 export * from './platform.js';
+export * from './secure.js';
 export * from './serial.js';
 export * from './storage.js';
 export * from './tcp.js';

@@ -9,8 +9,15 @@ export interface BuildOptions {
   tls?: boolean;
   /** `sdk`: the SDK's own MQTT client instead of this project's. */
   mqtt?: 'own' | 'sdk';
+  /** Links that are left out of flash. */
+  without?: readonly LeftOut[];
   onLine?: (line: string) => void;
 }
+
+/** What firmware/manifest_no_….json leave out. */
+export const LEFT_OUT = ['mqtt', 'https', 'json', 'coap'] as const;
+
+export type LeftOut = (typeof LEFT_OUT)[number];
 
 export interface Built {
   image: LinkedImage;
@@ -91,16 +98,29 @@ interface Plan {
 
 /** Runs mcconfig, which writes the makefile. */
 async function generate(root: string, sdk: Sdk, platform: string, options: BuildOptions): Promise<Plan> {
-  const { board, tls = false, mqtt = 'own' } = options;
+  const { board, tls = false, mqtt = 'own', without = [] } = options;
   const known = boards(root);
   if (board !== undefined && !(board in known)) {
     throw new SdkError(`no board is called "${board}": ${Object.keys(known).join(', ')}`);
   }
-  const variant = [platform, board, tls && 'tls', mqtt === 'sdk' && 'sdk-mqtt'].filter(Boolean).join('-');
+  const variant = [
+    platform,
+    board,
+    tls && 'tls',
+    mqtt === 'sdk' && 'sdk-mqtt',
+    ...without.map((name) => `no-${name}`),
+  ]
+    .filter(Boolean)
+    .join('-');
   const output = join(root, 'node_modules', '.cache', 'xs-ipa', 'firmware', variant.replaceAll('/', '-'));
   const own = board === undefined ? root : join(root, 'firmware', 'boards', board);
   let manifest = join(own, 'manifest.json');
-  if (tls || mqtt === 'sdk') manifest = writeVariant(root, join(output, 'xs-ipa'), manifest, tls, mqtt);
+  const before = [
+    ...(tls ? ['manifest_tls.json'] : []),
+    ...(mqtt === 'sdk' ? ['manifest_sdk_mqtt.json'] : []),
+    ...without.map((name) => `manifest_no_${name}.json`),
+  ].map((name) => join(root, 'firmware', name));
+  if (before.length > 0) manifest = writeVariant(join(output, 'xs-ipa'), [...before, manifest], tls);
   mkdirSync(output, { recursive: true });
   const env: NodeJS.ProcessEnv = platform.startsWith('esp32') ? { IDF_PATH: await noIdf(sdk, root) } : {};
   await runTool(sdk, 'mcconfig', ['-p', platform, '-o', output, manifest], { ...options, cwd: root, env });
@@ -113,10 +133,7 @@ async function generate(root: string, sdk: Sdk, platform: string, options: Build
 }
 
 /** The first manifest that names a module decides, the last one decides numbers. */
-function writeVariant(root: string, folder: string, main: string, tls: boolean, mqtt: 'own' | 'sdk'): string {
-  const include = [main];
-  if (mqtt === 'sdk') include.unshift(join(root, 'firmware', 'manifest_sdk_mqtt.json'));
-  if (tls) include.unshift(join(root, 'firmware', 'manifest_tls.json'));
+function writeVariant(folder: string, include: readonly string[], tls: boolean): string {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, 'manifest.json');
   writeFileSync(

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { factoryProfiles, operators, simulateModem } from '../../host-sim/cli/world.js';
 import { RealClock } from '../../host-sim/clock.js';
-import { Broker, Eim, MqttEim, type Outcome } from '../../host-sim/eim/index.js';
+import { Eim, type Outcome } from '../../host-sim/eim/index.js';
 import type { TraceEvent } from '../../host-sim/events.js';
 import { listenTcp } from '../../host-sim/modem/index.js';
 import { makePki } from '../../host-sim/pki/index.js';
 import { seeded } from '../../host-sim/random.js';
 import { MemoryStore } from '../../host-sim/store.js';
 import { Trace } from '../../host-sim/trace/index.js';
-import { Mosquitto } from '../../test/interop/mosquitto.js';
+import { type LinkUnderTest, openWay, type TrustUnderTest } from './way.js';
 
 export interface EnableOptions {
   /** Path of the command-line program. */
@@ -21,6 +21,10 @@ export interface EnableOptions {
   socat: string;
   /** Path of Mosquitto; the broker embedded in the simulator when absent. */
   mosquitto?: string;
+  /** The way to the eIM; MQTT when absent. */
+  link?: LinkUnderTest;
+  /** With https: what the device is told to trust; the server's key when absent. */
+  trust?: TrustUnderTest;
   /** More settings for the device (firmware/provisioning.ts). */
   settings?: Readonly<Record<string, unknown>>;
   observe?: (event: TraceEvent) => void;
@@ -47,7 +51,7 @@ export interface MachineFigures {
 export interface EnableResult {
   /** Every order ended as it must, and the profile is enabled. */
   ok: boolean;
-  broker: string;
+  broker?: string;
   /** By what was ordered. */
   outcomes: Record<string, Outcome>;
   enabled: string | undefined;
@@ -63,7 +67,7 @@ const EIM = 'eim.example.com';
 const PATIENCE = 20_000;
 
 /**
- * Runs the firmware as a program against modem and eUICC on a pty, a broker and an eIM: it associates, lists the profiles,
+ * Runs the firmware as a program against modem and eUICC on a pty and an eIM: it associates, lists the profiles,
  * enables one and reports that.
  *
  * @throws {Error} when the surroundings cannot be set up, or the program ends by itself
@@ -77,8 +81,6 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
     if (options.observe) trace.subscribe(options.observe);
     const eims = [{ eimId: EIM, eimIdType: 2 as const, eimFqdn: EIM }];
     const pki = await makePki({ eid: EID, eims, now: clock.now, random });
-    const broker = await startBroker(options.mosquitto, trace);
-    closing.push(broker.close);
     const eim = new Eim({
       credentials: pki.eims[0],
       ciCertificates: pki.ciCertificates,
@@ -88,9 +90,10 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
       observe: trace.observer('eim'),
     });
     closing.push(() => eim.close());
-    const link = new MqttEim({ eim, url: `mqtt://127.0.0.1:${broker.port}` });
-    await link.open();
-    closing.push(() => link.close());
+    const { link = 'mqtt', trust = 'key', mosquitto } = options;
+    const [credentials] = pki.eims;
+    const way = await openWay({ eim, credentials, pki, trace, link, trust, mosquitto, now: clock.now });
+    closing.push(() => way.close());
     const network = operators();
     const { modem, euicc } = simulateModem({ pki, store: new MemoryStore(), clock, random, trace, network });
     closing.push(() => modem.powerOff());
@@ -111,10 +114,14 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
       await sleep(10);
     }
 
-    const configuration = eim.eimConfiguration({ eid: EID, token: true, euiccCiPKId: pki.euicc.ciKeyId });
+    const configuration = eim.eimConfiguration({
+      eid: EID,
+      token: true,
+      euiccCiPKId: pki.euicc.ciKeyId,
+      ...way.configuration,
+    });
     const settings = {
-      host: '127.0.0.1',
-      port: broker.port,
+      ...way.settings,
       device,
       poll: 3,
       eim: Buffer.from(configuration).toString('hex'),
@@ -155,22 +162,10 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
     await stop(program);
     const enabled = euicc.profiles.find((profile) => profile.enabled)?.profileName;
     const ok = Object.values(outcomes).every((outcome) => outcome.ok) && enabled === beta.profileName;
-    return { ok, broker: broker.name, outcomes, enabled, milliseconds, machine };
+    return { ok, broker: way.broker, outcomes, enabled, milliseconds, machine };
   } finally {
     for (const close of closing.reverse()) await close();
   }
-}
-
-async function startBroker(
-  mosquitto: string | undefined,
-  trace: Trace,
-): Promise<{ name: string; port: number; close: () => unknown }> {
-  if (mosquitto) {
-    const broker = await Mosquitto.start(mosquitto, ['allow_anonymous true', 'persistence false']);
-    return { name: 'mosquitto', port: broker.port, close: () => broker.stop() };
-  }
-  const broker = await new Broker({ observe: trace.observer('broker') }).listen();
-  return { name: 'embedded', port: Number(new URL(broker.url).port), close: () => broker.close() };
 }
 
 function start(file: string, args: string[], cwd: string, env: Record<string, string> = {}): ChildProcess {

@@ -2,11 +2,12 @@ import { accessSync, constants, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
-import { type BuildOptions, boards, buildProgram, link } from './build.js';
+import { type BuildOptions, boards, buildProgram, LEFT_OUT, type LeftOut, link } from './build.js';
 import { runEnable } from './enable.js';
 import { withPreload } from './preload.js';
 import { findSdk, findSources, runTool, SdkError } from './sdk.js';
 import { writeSdkConfig } from './types.js';
+import { LINKS, type LinkUnderTest } from './way.js';
 
 /** This file is part of dist/firmware.js. */
 const root = join(fileURLToPath(import.meta.url), '..', '..');
@@ -14,6 +15,7 @@ const root = join(fileURLToPath(import.meta.url), '..', '..');
 interface CommonOptions {
   tls?: boolean;
   mqtt: 'own' | 'sdk';
+  without: LeftOut[];
   json?: boolean;
   verbose?: boolean;
 }
@@ -26,6 +28,7 @@ interface DeviceOptions extends CommonOptions {
 interface LinOptions extends CommonOptions {
   build?: boolean;
   broker: 'auto' | 'mosquitto' | 'embedded';
+  link: LinkUnderTest;
 }
 
 const PLATFORMS = ['esp32', 'esp32/esp32c3', 'esp32/esp32s3'];
@@ -49,6 +52,7 @@ program
   .option('--all', `${PLATFORMS.join(', ')}, and every board`)
   .option('--tls', 'with TLS')
   .addOption(mqttOption())
+  .addOption(withoutOption())
   .option('--json', 'one JSON object per target')
   .option('-v, --verbose', "the tools' own output, too")
   .action(device);
@@ -56,13 +60,22 @@ program
 program
   .command('lin')
   .description(
-    "builds the firmware as a program for Linux on the SDK's own serial, TCP and timer modules, and runs it: modem on a pty,\nMQTT broker, eIM; it associates, lists the profiles, enables one and reports that",
+    "builds the firmware as a program for Linux on the SDK's own serial, TCP and timer modules, and runs it: modem on a pty,\nthe eIM; it associates, lists the profiles, enables one and reports that",
   )
   .addOption(mqttOption())
   .addOption(
     new Option('--broker <name>', 'auto: Mosquitto where it is installed')
       .choices(['auto', 'mosquitto', 'embedded'])
       .default('auto'),
+  )
+  .addOption(withoutOption())
+  .addOption(
+    new Option(
+      '--link <name>',
+      'the way to the eIM; https brings TLS into the program, http and coap have no security',
+    )
+      .choices([...LINKS])
+      .default('mqtt'),
   )
   .option('--build', 'build only')
   .option('--json', 'one JSON object')
@@ -91,6 +104,13 @@ function mqttOption(): Option {
     .default('own');
 }
 
+function withoutOption(): Option {
+  return new Option('--without <name>', 'a link that is left out of flash; can be repeated')
+    .choices([...LEFT_OUT])
+    .argParser((name: string, all: string[]) => [...all, name])
+    .default([]);
+}
+
 async function device(platforms: string[], options: DeviceOptions): Promise<void> {
   const sdk = findSdk(root);
   const known = boards(root);
@@ -111,8 +131,8 @@ async function device(platforms: string[], options: DeviceOptions): Promise<void
     });
     const { slots, slotBytes, bytecode, whole, aliases, keys, creation } = image;
     if (options.json) {
-      const { tls = false, mqtt } = options;
-      const target = { platform, board: board ?? null, tls, mqtt, sdk: sdk.version };
+      const { tls = false, mqtt, without } = options;
+      const target = { platform, board: board ?? null, tls, mqtt, without, sdk: sdk.version };
       print({
         ...target,
         bytecode,
@@ -146,7 +166,9 @@ async function device(platforms: string[], options: DeviceOptions): Promise<void
 
 async function lin(options: LinOptions): Promise<void> {
   const sdk = findSdk(root);
-  const { program: path, image } = await buildProgram(root, sdk, common(options));
+  const { link: way } = options;
+  const tls = way.startsWith('https');
+  const { program: path, image } = await buildProgram(root, sdk, { ...common(options), tls });
   if (options.build) {
     if (options.json) print({ program: path, sdk: sdk.version, mqtt: options.mqtt });
     else say(path);
@@ -159,11 +181,12 @@ async function lin(options: LinOptions): Promise<void> {
     throw new SdkError('Mosquitto is not installed (Debian: apt install mosquitto)');
   }
   const onLine = options.verbose ? note : undefined;
-  const result = await runEnable({ program: path, socat, mosquitto, onLine });
-  if (options.json) print({ sdk: sdk.version, mqtt: options.mqtt, bytecode: image.bytecode, ...result });
+  const result = await runEnable({ program: path, socat, mosquitto, link: way, onLine });
+  if (options.json)
+    print({ sdk: sdk.version, link: way, mqtt: options.mqtt, bytecode: image.bytecode, ...result });
   else {
     say(
-      `The firmware on XS ${result.machine?.xs ?? '?'} (SDK ${sdk.version}), MQTT client: ${options.mqtt}, broker: ${result.broker}`,
+      `The firmware on XS ${result.machine?.xs ?? '?'} (SDK ${sdk.version}), link: ${way}${result.broker === undefined ? '' : `, MQTT client: ${options.mqtt}, broker: ${result.broker}`}`,
     );
     for (const [name, outcome] of Object.entries(result.outcomes)) {
       say(`  ${name.padEnd(16)} ${outcome.ok ? 'ok, ' : ''}${outcome.outcome}`);
@@ -188,8 +211,8 @@ async function types(): Promise<void> {
   say(`hal/xs and firmware agree with the declarations of SDK ${version}`);
 }
 
-function common({ tls, mqtt, verbose }: CommonOptions): BuildOptions {
-  return { tls, mqtt, onLine: verbose ? note : undefined };
+function common({ tls, mqtt, without, verbose }: CommonOptions): BuildOptions {
+  return { tls, mqtt, without, onLine: verbose ? note : undefined };
 }
 
 /** Debian keeps servers out of a plain user's PATH. */

@@ -1,10 +1,13 @@
+import TCP from 'embedded:io/socket/tcp';
 import SdkClient from 'embedded:network/http/client';
 import type {
   HttpClient,
   HttpClientOptions,
   HttpRequest,
   HttpRequestOptions,
+  TcpConfiguration,
 } from '../../contracts/index.js';
+import { XsTcp } from './tcp.js';
 
 /** The class as it is at run time; its declarations know no result of write(). */
 interface Native {
@@ -23,9 +26,11 @@ export class HttpClass implements HttpClient {
   readonly #client: Native;
 
   constructor(options: HttpClientOptions) {
-    this.#client = new SdkClient(
-      options as unknown as ConstructorParameters<typeof SdkClient>[0],
-    ) as unknown as Native;
+    // It reads its socket byte by byte, in a format of its own, which the contract's has not.
+    const given = options.socket as TcpConfiguration;
+    const socket = given.io === XsTcp ? { ...given, io: TCP, nodelay: true } : given;
+    const native = { ...options, socket } as unknown as ConstructorParameters<typeof SdkClient>[0];
+    this.#client = new SdkClient(native) as unknown as Native;
   }
 
   request(options: HttpRequestOptions): HttpRequest {

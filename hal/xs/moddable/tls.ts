@@ -1,13 +1,16 @@
-import TCP from 'embedded:io/socket/tcp';
-import TLSSocket from 'embedded:io/socket/tcp/tls';
-import type { TcpConfiguration, TcpConstructor } from '../../contracts/index.js';
+import type { SecureTcp, TcpConfiguration, TcpConstructor } from '../../contracts/index.js';
+import { XsTcp } from './tcp.js';
+import { trustOf } from './tls-certificates.js';
+import { KeptSession, TlsSocket } from './tls-socket.js';
 
 /**
- * TLS 1.2 of the SDK over its TCP, as the socket of an MQTT client. The handshake wants about 4 KB of stack, 10 KB of chunks
- * and 6 KB of slots: more `creation` than the plain build has (docs/firmware.md).
- *
- * @param secure options of the SDK's class: serverName, certificate (DER), clientCertificates, clientKey, …
+ * TLS 1.2 of the SDK over its TCP. The handshake wants about 4 KB of stack, 10 KB of chunks and 6 KB of slots: more `creation`
+ * than the plain build has (docs/firmware.md).
  */
-export function tlsSocket(secure: Record<string, unknown>): TcpConfiguration {
-  return { io: TLSSocket as unknown as TcpConstructor, TCP: { io: TCP }, secure, nodelay: true };
-}
+export const tlsSocket: SecureTcp | undefined = ({ serverName, trust }): TcpConfiguration => ({
+  io: TlsSocket as unknown as TcpConstructor,
+  TCP: { io: XsTcp },
+  serverName,
+  trust: trustOf(trust),
+  kept: new KeptSession(),
+});

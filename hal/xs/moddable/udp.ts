@@ -14,7 +14,11 @@ export class XsUdp implements UdpSocket {
   }
 
   write(datagram: Uint8Array, address: string, port: number): void {
-    this.#udp.write(datagram, address, port);
+    try {
+      this.#udp.write(datagram, address, port);
+    } catch {
+      // What cannot be sent is lost, as the contract says: the SDK throws where there is no network.
+    }
   }
 
   close(): void {

@@ -30,7 +30,7 @@ declare module 'embedded:network/interface/wifi' {
 
 declare module 'crypt' {
   export class Digest {
-    constructor(type: 'SHA256');
+    constructor(type: 'SHA256' | 'SHA384' | 'SHA512');
     write(message: string | ArrayBuffer): void;
     close(): ArrayBuffer;
   }
