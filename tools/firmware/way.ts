@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { ownTls } from '../../host-sim/cli/eim-https.js';
+import { ownTls } from '../../host-sim/cli/eim-tls.js';
 import {
   Broker,
   CoapEim,
@@ -83,7 +83,7 @@ async function overCoap({ eim, credentials }: WayOptions): Promise<Way> {
 
 async function overHttp({ eim, credentials, pki, link, trust, now }: WayOptions): Promise<Way> {
   const isPlain = link === 'http';
-  const tls = isPlain ? undefined : ownTls(credentials, pki, now);
+  const tls = isPlain ? undefined : ownTls({ credentials, pki, now });
   const server = await serveHttp({ eim, tls });
   return {
     settings: {
