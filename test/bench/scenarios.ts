@@ -61,9 +61,17 @@ export const COMPARED: readonly string[] = [
   'download-indirect-12k',
 ];
 
+const TITLES: Readonly<Record<Transport, string>> = {
+  mqtt: 'MQTT',
+  coap: 'CoAP',
+  coaps: 'CoAP over DTLS',
+  https: 'HTTPS',
+  'https-json': 'HTTPS with JSON',
+};
+
 /** For people. */
 export function transportTitle(transport: Transport): string {
-  return { mqtt: 'MQTT', coap: 'CoAP', https: 'HTTP', 'https-json': 'HTTP with JSON' }[transport];
+  return TITLES[transport];
 }
 
 function overMqtt(polls: number): Scenario[] {

@@ -1,3 +1,5 @@
+import type { XsIpaError } from '../../hal/contracts/index.js';
+import { ownTls } from '../../host-sim/cli/eim-tls.js';
 import { operators, simulateModem } from '../../host-sim/cli/world.js';
 import { RealClock } from '../../host-sim/clock.js';
 import { Eim } from '../../host-sim/eim/index.js';
@@ -92,7 +94,8 @@ export async function xsWorld(
     connect: (_address, request) => answerTo(smdp, request),
   });
   const { transport = 'mqtt' } = options;
-  const door = await openEim(eim, transport, trace);
+  const material = { credentials: pki.eims[0], pki, now: clock.now };
+  const door = await openEim({ eim, transport, trace, tls: ownTls(material) });
   const network = operators();
   const store = new MemoryStore();
   const personality = options.personality ?? 'generic';
@@ -110,7 +113,9 @@ export async function xsWorld(
   });
   const port = await listenTcp(tap ? tap(modem) : modem, { host: '127.0.0.1', port: 0 });
   const host = '127.0.0.1';
-  const gated = await openWay(bearer, door.way);
+  const onRefused = ({ code, message }: XsIpaError) =>
+    trace.emit('ipa', { event: 'failure', where: 'link', code, detail: message });
+  const gated = await openWay(bearer, door.way, onRefused);
   const toSmdp = await relay(bearer, { host, port: http.port });
   const hosts: XsHost[] = [];
   return {
@@ -121,7 +126,7 @@ export async function xsWorld(
     network,
     bearer,
     way: door.way,
-    initialEim: eim.eimConfiguration({ eid: EID, token: false, protocols: door.protocols }),
+    initialEim: eim.eimConfiguration({ eid: EID, token: false, ...door.configuration }),
     events,
     get networkBytes() {
       const { bytes } = gated.relay;
@@ -134,7 +139,7 @@ export async function xsWorld(
         ports: { 1: `tcp:127.0.0.1:${port.port}` },
         config: {
           baud: 115_200,
-          way: config.networkThroughModem ? gated.way : door.direct,
+          way: (config.networkThroughModem ? undefined : door.direct) ?? gated.way,
           ...(isDirect && { smdp: { address: host, port: smdpPort } }),
           ...config,
         },
