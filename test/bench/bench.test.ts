@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { describeOnXs } from '../xs/available.js';
-import { type Measured, measure, measureAlive } from './measure.js';
+import { type Measured, type MemoryLine, measure, measureAlive } from './measure.js';
 import { flashLines, partsLines } from './parts.js';
-import { downloadPlot, plot } from './plot.js';
+import { downloadPlot, plot, transportPlot } from './plot.js';
 import { BUDGET, markdown, spread } from './report.js';
 import { scenarios } from './scenarios.js';
+import { byTransport, firstOf } from './transports.js';
 
 /** Few of them, so that the long scenario is a short one. */
 const ALL = scenarios(60);
@@ -107,6 +108,24 @@ await describeOnXs('the bench', () => {
     const page = markdown({ version: start.idle.version, memory: lines, parts: [], flash: [] }, ALL);
     expect(page).toContain('## Downloads');
     expect(downloadPlot(lines)).toMatch(/^<svg[\s\S]*<\/svg>\n$/);
+  }, 180_000);
+
+  it('needs no more heap over CoAP than over MQTT', async () => {
+    const lines: MemoryLine[] = [];
+    for (const base of ['empty-poll', 'enable-report', 'download-indirect-12k']) {
+      const [mqtt, coap] = [base, `${base}-coap`].map((name) => ALL.find((one) => one.name === name)!);
+      lines.push((await measureAlive(mqtt, false)).line, (await measureAlive(coap, false)).line);
+      const [overMqtt, overCoap] = lines.slice(-2);
+      expect(overCoap.peakHeapBytes).toBeLessThanOrEqual(overMqtt.peakHeapBytes);
+      expect(overCoap.idleHeapBytes).toBeLessThanOrEqual(overMqtt.idleHeapBytes);
+      expect(overCoap.networkUp).toBeGreaterThan(0);
+      expect(overCoap.networkUp + overCoap.networkDown).not.toBe(overMqtt.networkUp + overMqtt.networkDown);
+    }
+    const page = byTransport(lines, true);
+    expect(page).toContain('| `empty-poll` | MQTT | ');
+    expect(page).toContain('|  | CoAP | ');
+    expect(firstOf(lines)).toEqual(lines.filter((_line, index) => index % 2 === 0));
+    expect(transportPlot(lines)).toMatch(/^<svg[\s\S]*<\/svg>\n$/);
   }, 180_000);
 
   it('executes five packages in one poll', async () => {

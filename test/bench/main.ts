@@ -6,9 +6,10 @@ import { BuildError, buildHost } from '../xs/run.js';
 import { BenchFailed } from './device.js';
 import { type Measured, measure } from './measure.js';
 import { type FlashLine, flashLines, type PartsLine, partsLines } from './parts.js';
-import { downloadPlot, plot } from './plot.js';
+import { downloadPlot, plot, transportPlot } from './plot.js';
 import { markdown } from './report.js';
 import { scenarios } from './scenarios.js';
+import { firstOf } from './transports.js';
 
 const HELP = `Usage: npm run bench [-- options]
 
@@ -95,9 +96,11 @@ async function bench(): Promise<number> {
   const folder = values.out ?? join(root, 'docs', 'bench');
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'README.md'), page);
-  writeFileSync(join(folder, 'heap.svg'), plot(memory.filter(({ profileBytes }) => !profileBytes)));
-  if (memory.some(({ profileBytes }) => profileBytes))
-    writeFileSync(join(folder, 'download.svg'), downloadPlot(memory));
+  const own = firstOf(memory);
+  writeFileSync(join(folder, 'heap.svg'), plot(own.filter(({ profileBytes }) => !profileBytes)));
+  if (own.some(({ profileBytes }) => profileBytes))
+    writeFileSync(join(folder, 'download.svg'), downloadPlot(own));
+  writeFileSync(join(folder, 'transport.svg'), transportPlot(memory));
   say(`bench: wrote ${folder}`);
   return 0;
 }

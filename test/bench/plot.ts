@@ -1,5 +1,7 @@
 import type { MemoryLine } from './measure.js';
 import { BUDGET, DOWNLOAD_PEERS, PEER } from './report.js';
+import { transportTitle } from './scenarios.js';
+import { over } from './transports.js';
 
 const LEFT = 130;
 const WIDTH = 760;
@@ -9,19 +11,37 @@ const TOP = 46;
 
 /** Heap by scenario as bars, with budgets and a peer. Its colours follow the reader's light or dark page. */
 export function plot(memory: readonly MemoryLine[]): string {
-  const most = Math.max(BUDGET.peakHeapBytes, ...memory.map(({ peakHeapBytes }) => peakHeapBytes));
-  const scale = (WIDTH - LEFT - 70) / most;
-  const x = (bytes: number) => LEFT + bytes * scale;
-  const bottom = TOP + memory.length * (BAR + GAP);
-  const bars = memory.map((line, index) => {
+  return bars(
+    'Heap of the IPA by scenario',
+    memory.map((line) => ({ label: line.scenario, line })),
+  );
+}
+
+/** Heap of some scenarios over every transport. */
+export function transportPlot(memory: readonly MemoryLine[]): string {
+  const shown = ['empty-poll', 'enable-report', 'download-indirect-12k'].flatMap((scenario) =>
+    over(scenario, memory).map(({ transport, line }, index) => ({
+      label: `${index === 0 ? `${scenario}: ` : ''}${transportTitle(transport)}`,
+      line,
+    })),
+  );
+  return bars('Heap of the IPA by transport', shown, 210);
+}
+
+function bars(title: string, shown: readonly { label: string; line: MemoryLine }[], left = LEFT): string {
+  const most = Math.max(BUDGET.peakHeapBytes, ...shown.map(({ line }) => line.peakHeapBytes));
+  const scale = (WIDTH - left - 70) / most;
+  const x = (bytes: number) => left + bytes * scale;
+  const bottom = TOP + shown.length * (BAR + GAP);
+  const drawn = shown.map(({ label, line }, index) => {
     const y = TOP + index * (BAR + GAP);
     const { peakHeapBytes: peak, idleHeapBytes: idle, scenario } = line;
     const middle = y + BAR / 2 + 4;
     const peer = PEER[scenario];
     return [
-      text(LEFT - 8, middle, scenario, 'name'),
-      bar(y, LEFT, x(peak), 'peak'),
-      bar(y, LEFT, x(Math.min(idle, peak)), 'idle'),
+      text(left - 8, middle, label, 'name'),
+      bar(y, left, x(peak), 'peak'),
+      bar(y, left, x(Math.min(idle, peak)), 'idle'),
       text(x(peak) + 6, middle, kilobytes(peak), 'value'),
       ...(peer ? [`<path class="peer" d="M${x(peer.heapBytes).toFixed(1)} ${y - 3}v${BAR + 6}"/>`] : []),
     ].join('\n  ');
@@ -32,7 +52,7 @@ export function plot(memory: readonly MemoryLine[]): string {
       text(x(bytes), TOP - 16, `${label} ${kilobytes(bytes)}`, 'note'),
     ].join('\n  ');
   const legend = bottom + 22;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${legend + 14}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="Heap of the IPA by scenario">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${legend + 14}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${title}">
   <style>
     .name { text-anchor: end; } .note { text-anchor: middle; } text { fill: #24292f; }
     .peak { fill: #8fbce6; } .idle { fill: #2f6fb0; } .budget { stroke: #b35900; stroke-dasharray: 4 3; }
@@ -42,15 +62,15 @@ export function plot(memory: readonly MemoryLine[]): string {
       .budget { stroke: #f0a04b; } .peer { stroke: #57d37c; }
     }
   </style>
-  ${bars.join('\n  ')}
+  ${drawn.join('\n  ')}
   ${limit(BUDGET.idleHeapBytes, 'idle budget')}
   ${limit(BUDGET.peakHeapBytes, 'peak budget')}
-  <rect class="idle" x="${LEFT}" y="${legend - 10}" width="12" height="12"/>
-  ${text(LEFT + 18, legend, 'idle afterwards', 'value')}
-  <rect class="peak" x="${LEFT + 130}" y="${legend - 10}" width="12" height="12"/>
-  ${text(LEFT + 148, legend, 'peak', 'value')}
-  <path class="peer" d="M${LEFT + 206} ${legend - 10}v12"/>
-  ${text(LEFT + 218, legend, 'onomondo-ipa, own heap (C, without libcurl and TLS)', 'value')}
+  <rect class="idle" x="${left}" y="${legend - 10}" width="12" height="12"/>
+  ${text(left + 18, legend, 'idle afterwards', 'value')}
+  <rect class="peak" x="${left + 130}" y="${legend - 10}" width="12" height="12"/>
+  ${text(left + 148, legend, 'peak', 'value')}
+  <path class="peer" d="M${left + 206} ${legend - 10}v12"/>
+  ${text(left + 218, legend, 'onomondo-ipa, own heap (C, without libcurl and TLS)', 'value')}
 </svg>
 `;
 }

@@ -1,6 +1,7 @@
 import type { MemoryLine } from './measure.js';
 import type { FlashLine, PartsLine } from './parts.js';
 import type { Scenario } from './scenarios.js';
+import { byTransport, firstOf } from './transports.js';
 
 /** Issue-wide limits in bytes and slots. */
 export const BUDGET = {
@@ -40,16 +41,17 @@ export interface BenchResult {
 
 /** What `npm run bench` writes as docs/bench/README.md. */
 export function markdown(
-  { version, memory, parts, flash }: BenchResult,
+  { version, memory: all, parts, flash }: BenchResult,
   scenarios: readonly Scenario[],
 ): string {
   const titles = new Map(scenarios.map(({ name, title }) => [name, title]));
   titles.set('bring-up', 'from power-up: modem, eUICC, association, broker, first poll');
+  const memory = firstOf(all);
   const slotBytes = memory[0]?.slotBytes ?? 16;
   const peers = memory.filter(({ scenario }) => PEER[scenario]);
   return `# Bench
 
-What \`npm run bench\` found; it writes this page. The whole IPA (AT client, procedures, MQTT client) on the XS engine
+What \`npm run bench\` found; it writes this page. The whole IPA (AT client, procedures, link to the eIM: MQTT unless said otherwise) on the XS engine
 ${version} with the heap (94,208 B) and the stack (384 slots) of Moddable's ESP32-C3, a 115200 baud serial port to the
 simulated modem, a real broker, real signatures. Le is capped at 48 as for the [boards](../boards.md), STORE DATA has 255
 bytes. Heap is what is alive, slots and chunks, above the freshly booted machine.
@@ -114,7 +116,7 @@ the characters that the same ES10 calls take in the same AT command and pieces, 
 rest opens channels after a card reset and asks the modem for card, registration and operator. Network is TCP's payload,
 MQTT included. Engine is processor time on the computer that ran this; a device takes 30 to 100 times as long.
 
-${downloads(memory)}## Beside a peer
+${downloads(memory)}${byTransport(all, true)}## Beside a peer
 
 ${table(
   ['', 'xs-ipa heap B', 'onomondo-ipa own heap B', 'xs-ipa APDUs / exchanges (Le 256)', 'onomondo-ipa APDUs'],
