@@ -337,7 +337,10 @@ export class XsHttpClient implements HttpClient {
     const { host } = this.#options;
     const detail = reason instanceof Error ? `: ${reason.message}` : '';
     if (this.#state !== OPEN) {
-      this.fail('noServer', `no connection to the server ${host}${detail}`);
+      // TLS says what it does not like about the server.
+      const isKnown =
+        reason instanceof XsIpaError && (reason.code === 'untrusted' || reason.code === 'refused');
+      this.fail(isKnown ? reason.code : 'noServer', `no connection to the server ${host}${detail}`);
       return;
     }
     const exchange = this.#current;

@@ -7,7 +7,7 @@ import { runEnable } from './enable.js';
 import { withPreload } from './preload.js';
 import { findSdk, findSources, runTool, SdkError } from './sdk.js';
 import { writeSdkConfig } from './types.js';
-import { LINKS, type LinkUnderTest } from './way.js';
+import { LINKS, type LinkUnderTest, TRUSTS, type TrustUnderTest } from './way.js';
 
 /** This file is part of dist/firmware.js. */
 const root = join(fileURLToPath(import.meta.url), '..', '..');
@@ -29,6 +29,7 @@ interface LinOptions extends CommonOptions {
   build?: boolean;
   broker: 'auto' | 'mosquitto' | 'embedded';
   link: LinkUnderTest;
+  trust: TrustUnderTest;
 }
 
 const PLATFORMS = ['esp32', 'esp32/esp32c3', 'esp32/esp32s3'];
@@ -76,6 +77,14 @@ program
     )
       .choices([...LINKS])
       .default('mqtt'),
+  )
+  .addOption(
+    new Option(
+      '--trust <what>',
+      "with https: the server's key, its certificate, its CA, or somebody else's key",
+    )
+      .choices([...TRUSTS])
+      .default('key'),
   )
   .option('--build', 'build only')
   .option('--json', 'one JSON object')
@@ -181,7 +190,14 @@ async function lin(options: LinOptions): Promise<void> {
     throw new SdkError('Mosquitto is not installed (Debian: apt install mosquitto)');
   }
   const onLine = options.verbose ? note : undefined;
-  const result = await runEnable({ program: path, socat, mosquitto, link: way, onLine });
+  const result = await runEnable({
+    program: path,
+    socat,
+    mosquitto,
+    link: way,
+    trust: options.trust,
+    onLine,
+  });
   if (options.json)
     print({ sdk: sdk.version, link: way, mqtt: options.mqtt, bytecode: image.bytecode, ...result });
   else {

@@ -18,7 +18,9 @@ export const LINKS = ['mqtt', 'https', 'https-json', 'http', 'coap'] as const;
 export type LinkUnderTest = (typeof LINKS)[number];
 
 /** What stands in trustedPublicKeyDataTls: the server's key, its certificate, its CA, the key of somebody else. */
-export type TrustUnderTest = 'key' | 'certificate' | 'ca' | 'other';
+export const TRUSTS = ['key', 'certificate', 'ca', 'other'] as const;
+
+export type TrustUnderTest = (typeof TRUSTS)[number];
 
 export interface WayOptions {
   eim: Eim;

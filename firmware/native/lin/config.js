@@ -1,13 +1,11 @@
 // Stands for the SDK's `mc/config` in the command-line build: what the environment variable XS_IPA_CONFIG says, as JSON. It is
 // asked for late: modules of the SDK that are preloaded look at the rest.
 
-const environment = native('xs_cli_environment');
-
 export default {
   file: { root: './' },
   tls: { DHE_RSA: false, ECDHE_RSA: true },
   get xsIpa() {
-    const text = environment.call(undefined, 'XS_IPA_CONFIG');
+    const text = native('xs_cli_environment').call(undefined, 'XS_IPA_CONFIG');
     return text ? JSON.parse(text) : {};
   },
 };

@@ -24,6 +24,13 @@ void xs_cli_exit(xsMachine *the) {
   exit(xsToInteger(xsArg(0)));
 }
 
+/* The program has no resources of the SDK: no roots for TLS. */
+const void *mcGetResource(xsMachine *the, char *path, size_t *size) {
+  (void)the, (void)path;
+  *size = 0;
+  return NULL;
+}
+
 static gboolean quit(gpointer loop) {
   g_main_loop_quit(loop);
   return G_SOURCE_REMOVE;

@@ -56,7 +56,7 @@ export class ServerCertificates {
 
   verify(chain: readonly Uint8Array[]): boolean {
     const reason = refusal(chain, this.#trust, this.#serverName, Date.now(), new SdkCertificates());
-    if (reason !== undefined) throw new XsIpaError('badTrust', reason);
+    if (reason !== undefined) throw new XsIpaError('untrusted', reason);
     this.#key = X509.decode(chain[0]).spki;
     return true;
   }
@@ -67,7 +67,7 @@ export class ServerCertificates {
   getKey(): PublicKey {
     this.isProved = false;
     const { pub, curve } = this.#key ?? {};
-    if (!pub || !curve) throw new XsIpaError('badTrust', 'the server has no key for ECDSA');
+    if (!pub || !curve) throw new XsIpaError('untrusted', 'the server has no key for ECDSA');
     return {
       pub,
       curve: watched(curve, () => {
@@ -141,7 +141,7 @@ function watched({ G, n, orderSize, ec }: Curve, used?: () => void): Curve {
     orderSize,
     ec: {
       mul2: (point, by, other, otherBy) => {
-        if (!by || !otherBy) throw new XsIpaError('badTrust', 'a signature with a zero in it');
+        if (!by || !otherBy) throw new XsIpaError('untrusted', 'a signature with a zero in it');
         used?.();
         return ec.mul2(point, by, other, otherBy);
       },
