@@ -54,6 +54,8 @@ const SERVE = 2;
 const NOTIFY = 3;
 const ASSOCIATE = 4;
 const REST = 5;
+/** After so many failures in a row an eIM holds up no change of the configuration. */
+const TRIES = 3;
 
 // Where serving an eIM stands.
 const INJECTIONS = 0;
@@ -294,8 +296,10 @@ export class Ipad {
     if (this.#stage === ASSOCIATE) {
       this.#stage = REST;
       this.succeeded();
-      // An eIM that has just been removed must get its result first.
-      if (context.eimsChanged && sessions.every(isSettled)) return this.associateAnew();
+      // An eIM that has just been removed should get its result first. One that cannot be reached holds up nobody: another
+      // address for it may be what has come.
+      const isReady = sessions.every((session) => isSettled(session) || session.failures > TRIES);
+      if (context.eimsChanged && isReady) return this.associateAnew();
     }
     this.rest();
     return undefined;
@@ -412,10 +416,10 @@ export class Ipad {
 
   private async associateAnew(): Promise<void> {
     const context = this.#context;
-    this.refreshSessions(await associate(context, undefined));
-    context.eimsChanged = false;
+    const eims = await associate(context, undefined);
+    context.eimsChanged = this.refreshSessions(eims, true);
     this.resumeLinks();
-    if (context.sessions.some(({ pollDue }) => pollDue)) this.signal();
+    if (context.sessions.some((session) => session.pollDue && this.mayTry(session))) this.signal();
   }
 
   /** The turn is over. */
@@ -433,8 +437,8 @@ export class Ipad {
     context.enter(failing ? 'recovering' : sessions.length > 0 ? 'idle' : calm);
   }
 
-  private refreshSessions(eims: readonly EimConfiguration[]): void {
-    refreshSessions(this.#context, eims, (configuration) => {
+  private refreshSessions(eims: readonly EimConfiguration[], keepsUnsettled = false): boolean {
+    return refreshSessions(this.#context, eims, keepsUnsettled, (configuration) => {
       const link = this.#options.createLink(configuration, this.#context.eid);
       if (link) link.onInjection = () => this.signal();
       return link;

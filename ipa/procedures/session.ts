@@ -51,13 +51,16 @@ function newSession(configuration: EimConfiguration, link: EsipaLink): EimSessio
 /**
  * The associated eIMs are `eims` now: keeps the links of those that stay as they are, makes those of new ones and of those that
  * are reached in another way, closes the rest.
+ * @param keepsUnsettled an eIM that was removed stays while it has not got its results
  * @param createLink gives undefined for an eIM that this device has no link for; it is named and not served
+ * @returns whether one stays that was removed
  */
 export function refreshSessions(
   context: IpaContext,
   eims: readonly EimConfiguration[],
+  keepsUnsettled: boolean,
   createLink: (eim: EimConfiguration) => EsipaLink | undefined,
-): void {
+): boolean {
   const former = context.sessions;
   context.sessions = [];
   for (const configuration of eims) {
@@ -74,7 +77,12 @@ export function refreshSessions(
     // It may be a whole certificate.
     configuration.trustedTls = undefined;
     if (known && link) {
-      if (!isSameWay) known.link.close();
+      if (!isSameWay) {
+        known.link.close();
+        // It is tried there at once.
+        known.failures = known.retryAt = 0;
+        known.pollDue = true;
+      }
       known.configuration = configuration;
       known.link = link;
       context.sessions.push(known);
@@ -88,7 +96,16 @@ export function refreshSessions(
     const error = new IpaError('noEim', `${configuration.eimId} cannot be served: ${reason}`);
     context.fail('association', failure ?? error);
   }
-  for (const session of former) if (!context.sessions.includes(session)) session.link.close();
+  let keeps = false;
+  for (const session of former) {
+    if (context.sessions.includes(session)) continue;
+    const isRemoved = !eims.some(({ eimId }) => eimId === session.configuration.eimId);
+    if (keepsUnsettled && isRemoved && !isSettled(session)) {
+      context.sessions.push(session);
+      keeps = true;
+    } else session.link.close();
+  }
+  return keeps;
 }
 
 /** A result on its way to an eIM: what its acknowledgement will settle. */

@@ -62,6 +62,53 @@ describe('several eIMs', () => {
     await world.stop();
   });
 
+  it('one that cannot be reached gets another address from the other one, and is tried there at once', async () => {
+    const world = await withTwo();
+    const [, other] = world.eims;
+    other.stop();
+    world.ipad.poll();
+    await world.until(() => world.of('failure').length > 3, 'it is given up');
+    const since = world.events.length;
+    const links = () =>
+      world.of('link', since).flatMap(({ eimId, state }) => (eimId === other.name ? [state] : []));
+    const moved = { eimId: other.name, eimFqdn: 'new.example.com' };
+    const updated = world.eim.order({ eco: [{ op: 'updateEim', eim: moved }] });
+    world.ipad.poll();
+    expect(await world.wait(updated)).toMatchObject({ ok: true });
+    await world.until(() => links().includes('closed'), 'its old link is closed', 900_000);
+    other.start();
+    const outcome = other.order({ psmo: [{ op: 'getRAT' }] });
+    const { ticks } = world.clock;
+    expect(await world.wait(outcome)).toMatchObject({ ok: true });
+    expect(world.clock.ticks - ticks).toBeLessThan(60_000);
+    await world.stop();
+  });
+
+  it('one that was removed has its result all the same, however long that takes', async () => {
+    const world = await withTwo();
+    const [main, other] = world.eims;
+    void other.order({ eco: [{ op: 'deleteEim', eimId: other.name }] });
+    other.onMessage = (stage, payload) => {
+      if (stage === 'before' && payload[1] === 0x50) other.stop();
+    };
+    world.ipad.poll();
+    await world.until(() => !other.up && world.euicc.eims.length === 1, 'the deletion');
+    other.onMessage = undefined;
+    await world.until(() => world.of('failure').length > 5, 'it is given up');
+    // Meanwhile the other one does what it likes.
+    const listed = main.order({ eco: [{ op: 'listEim' }] });
+    world.ipad.poll();
+    expect(await world.wait(listed)).toMatchObject({ ok: true });
+    expect(world.euicc.results.length).toBeGreaterThan(0);
+    other.start();
+    await world.until(
+      () => world.of('link').some(({ eimId, state }) => eimId === other.name && state === 'closed'),
+      'its link is closed',
+    );
+    await world.until(() => world.euicc.results.length === 0, 'all results are delivered');
+    await world.stop();
+  });
+
   it.each([0, 1])('number %i is unreachable, the other one works', async (dead) => {
     const world = await withTwo();
     const other = 1 - dead;
