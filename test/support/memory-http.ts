@@ -44,6 +44,12 @@ export class MemoryHttp {
     this.#servers.set(host, server);
   }
 
+  /** Past all clients: what a server answers. */
+  async ask(request: MemoryRequest): Promise<MemoryResponse> {
+    const server = this.#servers.get(request.host);
+    return server ? server(request) : { status: 502 };
+  }
+
   clientClass(life: Life): HttpClientConstructor {
     const http = this;
     return class MemoryHttpClient implements HttpClient {

@@ -1,4 +1,4 @@
-import type { UdpConfiguration } from '../../hal/contracts/index.js';
+import type { HttpConfiguration, UdpConfiguration } from '../../hal/contracts/index.js';
 import { AtModem } from '../../hal/modem/index.js';
 import { sha256 } from '../../hal/node/digest.js';
 import { DtlsServer, type DtlsServerSession, dtlsUdp } from '../../hal/node/dtls/index.js';
@@ -125,6 +125,8 @@ export interface WorldOptions {
   direct?: boolean;
   /** How the eIMs are reached; MQTT when absent. */
   transport?: 'mqtt' | 'coap' | 'https' | 'https-json';
+  /** Makes the HTTP client towards eIMs; absent: one without sockets. */
+  http?: (world: World, life: Life) => HttpConfiguration;
   /** What happens to the datagrams of CoAP, which leads to the first eIM. */
   weather?: Weather;
   /** CoAP over DTLS, with a pre-shared key. */
@@ -501,7 +503,7 @@ export class World {
     const observe = this.trace.observer('ipa');
     return new HttpsLink({
       eimId,
-      http: { io: this.http.clientClass(life), host: eimFqdn },
+      http: { ...(this.options.http?.(this, life) ?? { io: this.http.clientClass(life) }), host: eimFqdn },
       binding: transport === 'https-json' ? new JsonBinding() : new Asn1Binding(),
       timer: life.timer,
       random: this.random,

@@ -1,4 +1,5 @@
 import type { HttpClient, HttpRequest, HttpRequestOptions } from '../../../hal/contracts/index.js';
+import { TlvError } from '../../tlv/index.js';
 import { type Accept, type AnswerSink, LinkError } from '../link.js';
 import type { EsipaBinding } from './binding.js';
 
@@ -7,6 +8,8 @@ export interface ExchangeOwner {
   readonly binding: EsipaBinding;
   /** A few hundred bytes, lent to the exchange under way. */
   readonly piece: Uint8Array;
+  /** Bytes of a body before an answer comes out of it, or of an answer that is taken whole. */
+  readonly longest: number;
   /** The network did something. */
   onProgress(): void;
   /** The answer waits for whoever takes it, or no longer. */
@@ -40,14 +43,15 @@ export class HttpsExchange implements HttpRequestOptions {
   attempts = 0;
   /** HTTP status of this attempt, 0 before its response has begun. */
   status = 0;
+  /** Bytes of the body that were read. */
+  received = 0;
   /** Seconds of a Retry-After. */
   retryAfter: number | undefined = undefined;
 
   readonly #owner: ExchangeOwner;
   #request: HttpRequest | undefined;
-  /** Bytes of the body that can be read, and that were. */
+  /** Bytes of the body that can be read. */
   #available = 0;
-  #received = 0;
   /** The response is complete; whoever takes it may not be ready. */
   #isOver = false;
   #isScheduled = false;
@@ -75,7 +79,7 @@ export class HttpsExchange implements HttpRequestOptions {
     const { binding } = this.#owner;
     binding.begin(this.message);
     this.attempts++;
-    this.status = this.#available = this.#received = 0;
+    this.status = this.#available = this.received = 0;
     this.retryAfter = undefined;
     this.#isOver = this.#isWriting = false;
     this.#isLive = true;
@@ -165,13 +169,15 @@ export class HttpsExchange implements HttpRequestOptions {
       const got = this.#request?.read(count < piece.length ? piece.subarray(0, count) : piece) ?? 0;
       if (got === 0) break;
       this.#available -= got;
-      this.#received += got;
+      this.received += got;
+      if (!this.isBegun && this.received > this.#owner.longest)
+        throw new TlvError('overflow', `a body of more than ${this.#owner.longest} bytes`, this.received);
       binding.feed(got < piece.length ? piece.subarray(0, got) : piece);
     }
     if (!this.#isOver) return;
-    if (this.#received > 0) {
+    if (this.received > 0) {
       const rest = binding.finish();
-      this.#received = 0;
+      this.received = 0;
       if (rest && this.pass(rest)) return;
     }
     this.#owner.onComplete(true);

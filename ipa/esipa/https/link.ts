@@ -41,6 +41,9 @@ export interface HttpsLinkOptions {
 }
 
 const QUIET = 15_000;
+/** So often the time for an answer begins anew because something came, and once more for each of these bytes. */
+const RENEWALS = 8;
+const RENEWING_BITS = 8;
 
 // What is waited for.
 const NOTHING = 0;
@@ -60,6 +63,7 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
   readonly eimId: string;
   readonly binding: EsipaBinding;
   readonly piece = new Uint8Array(192);
+  readonly longest: number;
   onInjection: (() => void) | undefined;
 
   readonly #options: HttpsLinkOptions;
@@ -78,6 +82,8 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
   #timer: TimerHandle | undefined;
   /** The network did something since the timer was set. */
   #moved = false;
+  /** How often the time for the answer began anew. */
+  #renewals = 0;
   /** The answer waits for whoever takes it. */
   #held = false;
   #dropped = 0;
@@ -87,7 +93,10 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
     this.binding = options.binding;
     this.#options = options;
     this.#times = options.times ?? defaultTimes();
-    this.#answer = new Writer(128, options.messageLimit ?? 16_384);
+    const { messageLimit = 16_384 } = options;
+    // JSON is longer than what it holds.
+    this.longest = 2 * messageLimit;
+    this.#answer = new Writer(128, messageLimit);
   }
 
   get connected(): boolean {
@@ -186,6 +195,7 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
     this.#running = true;
     this.#answer.clear();
     this.#held = false;
+    this.#renewals = 0;
     this.wait(ANSWER, this.#times.answer);
     const { userAgent, adminProtocol } = this.#options;
     try {
@@ -235,8 +245,15 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
     else if (what === REST) this.rest();
     else if (what === NETWORK)
       this.end()?.reject(new LinkError('noAnswer', `no way to ${this.eimId} in time`));
-    else if (this.#moved || this.#held) this.wait(ANSWER, answer);
+    else if (this.#held || this.isMoving()) this.wait(ANSWER, answer);
     else this.onLost(new XsIpaError('timeout', `no answer within ${answer} ms`));
+  }
+
+  /** Something comes, and more than a byte now and then. */
+  private isMoving(): boolean {
+    const [{ message, received }] = this.#jobs;
+    const bytes = message.length + received;
+    return this.#moved && this.#renewals++ < RENEWALS + (bytes >> RENEWING_BITS);
   }
 
   // The connection --------------------------------------------------------------------------------------------------
