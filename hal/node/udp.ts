@@ -13,6 +13,8 @@ export class NodeUdp implements UdpSocket {
   readonly #waiting: Datagram[] = [];
   /** Sent before the socket was bound. */
   #early: { datagram: Uint8Array; address: string; port: number }[] | undefined = [];
+  /** Datagrams that Node has not given away yet. */
+  #leaving = 0;
   #closed = false;
 
   constructor(options: UdpOptions) {
@@ -52,11 +54,15 @@ export class NodeUdp implements UdpSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting.length = 0;
-    this.#socket.close();
+    // What was said last is still on its way out.
+    if (this.#leaving === 0) this.#socket.close();
   }
 
   #send(datagram: Uint8Array, address: string, port: number): void {
+    this.#leaving++;
     // What cannot be sent is lost, as the contract says.
-    this.#socket.send(datagram, port, address, () => {});
+    this.#socket.send(datagram, port, address, () => {
+      if (--this.#leaving === 0 && this.#closed) this.#socket.close();
+    });
   }
 }

@@ -32,6 +32,30 @@ describe('UDP on Node', () => {
     echo.close();
   });
 
+  it('sends what was written before it was closed', async () => {
+    const peer = createSocket('udp4');
+    await new Promise<void>((resolve) => peer.bind(0, '127.0.0.1', resolve));
+    const { port } = peer.address();
+    const heard: string[] = [];
+    const last = new Promise<void>((resolve) => {
+      peer.on('message', (bytes, from) => {
+        heard.push(bytes.toString());
+        if (heard.length === 1) peer.send('go on', from.port, from.address);
+        else resolve();
+      });
+    });
+    const socket = new NodeUdp({
+      onReadable: () => {
+        socket.write(Buffer.from('goodbye'), '127.0.0.1', port);
+        socket.close();
+      },
+    });
+    socket.write(Buffer.from('hello'), '127.0.0.1', port);
+    await last;
+    expect(heard).toEqual(['hello', 'goodbye']);
+    await new Promise<void>((resolve) => peer.close(() => resolve()));
+  });
+
   it('reports an address that is not its own, once', async () => {
     const reason = await new Promise((resolve) => {
       new NodeUdp({ address: '192.0.2.1', onError: resolve });
