@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decode, hex, ProvideEimPackageResult } from '../../../host-sim/asn1/index.js';
+import { decode, EuiccPackageRequest, hex, ProvideEimPackageResult } from '../../../host-sim/asn1/index.js';
 import type { Order, PsmoOrder } from '../../../host-sim/eim/index.js';
 import { cardAnswering, ES10_TAGS } from '../../support/card.js';
 import { ALPHA, BETA, EID, GAMMA, World } from '../../support/world.js';
@@ -127,7 +127,8 @@ describe('eUICC package', () => {
     expect(outcome).toMatchObject({ outcome: 'refused', by: 'ipa', code });
     const error = lastProvided(world).eimPackageResultResponseError;
     expect(error?.eimPackageResultErrorCode).toBe(code);
-    expect(error?.eimTransactionId).toHaveLength(16);
+    const { euiccPackageSigned } = decode(EuiccPackageRequest, world.eim.eim.lastPackage(EID));
+    expect(error?.eimTransactionId).toEqual(euiccPackageSigned.eimTransactionId);
     await world.stop();
   });
 
