@@ -128,7 +128,7 @@ describe('eUICC package', () => {
     const error = lastProvided(world).eimPackageResultResponseError;
     expect(error?.eimPackageResultErrorCode).toBe(code);
     const { euiccPackageSigned } = decode(EuiccPackageRequest, world.eim.eim.lastPackage(EID));
-    expect(error?.eimTransactionId).toEqual(euiccPackageSigned.eimTransactionId);
+    expect(error?.eimTransactionId).toEqual(euiccPackageSigned.value.eimTransactionId);
     await world.stop();
   });
 
