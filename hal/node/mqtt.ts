@@ -23,6 +23,10 @@ export interface BrokerOptions {
   caFile?: string;
   certificateFile?: string;
   keyFile?: string;
+  /** The CA itself instead of its file, PEM or DER. */
+  ca?: Uint8Array;
+  /** What the broker's certificate is for, when that is not the host of the URL. */
+  serverName?: string;
   /** Where TLS sessions are kept for the next connection. */
   sessions?: TlsSessions;
   /** Opens the byte stream instead of a socket of this computer: for tests and for a simulated modem's data connection. */
@@ -60,7 +64,8 @@ export function mqttConfiguration(options: BrokerOptions): MqttConfiguration {
     password: options.password ?? (url.password ? decodeURIComponent(url.password) : undefined),
     keepAlive: options.keepAlive ?? 60_000,
     secure,
-    ca: file(options.caFile, 'CA'),
+    ca: options.ca ?? file(options.caFile, 'CA'),
+    serverName: options.serverName,
     cert: file(options.certificateFile, 'client certificate'),
     key: file(options.keyFile, 'client key'),
     sessions: options.sessions,
@@ -163,7 +168,7 @@ export class NodeMqttClient implements MqttClient {
   }
 
   #open(): Duplex {
-    const { host, port, secure, ca, cert, key, sessions, openStream } = this.#options;
+    const { host, port, secure, serverName, ca, cert, key, sessions, openStream } = this.#options;
     if (!secure) {
       const open = openStream as (() => Duplex) | undefined;
       return open?.() ?? connect({ host, port: port ?? 1883, noDelay: true });
@@ -171,6 +176,7 @@ export class NodeMqttClient implements MqttClient {
     const options = {
       host,
       port: port ?? 8883,
+      serverName,
       trust: ca ? { roots: [ca] } : undefined,
       certificate: cert,
       key,

@@ -1,15 +1,17 @@
 import { type Command, Option } from 'commander';
-import { mqttConfiguration } from '../../hal/node/mqtt.js';
 import { MemoryKeyValue } from '../../hal/node/storage.js';
 import { RealClock } from '../clock.js';
-import { Broker, Eim, MqttEim } from '../eim/index.js';
+import { Eim } from '../eim/index.js';
 import { makePki } from '../pki/index.js';
 import { seeded } from '../random.js';
 import { MemoryStore } from '../store.js';
 import { Figures, Trace } from '../trace/index.js';
 import { DeviceFailed, loadHost, type StartHost, XsDevice } from '../xs/index.js';
 import { Costs } from './costs.js';
+import { Meter } from './demo-meter.js';
 import { startSmdp } from './demo-smdp.js';
+import { chosenTransports, type DemoTransport, demoTransports } from './demo-transport.js';
+import { startWays } from './demo-ways.js';
 import { defaultEid as EID, defaultEimId as MAIN } from './folder.js';
 import { type Ipa, NodeIpa } from './ipa.js';
 import { personality, UsageError, whole } from './operands.js';
@@ -18,11 +20,13 @@ import { brokerAnswers, embeddedInstead } from './reach.js';
 import { type Scenario, type ScenarioName, scenarios } from './scenarios/index.js';
 import { Stage, StepFailed } from './stage.js';
 import { leftOvers, summarise } from './summary.js';
-import { createIpad, factoryProfiles, operators, simulateModem, streamTarget } from './world.js';
+import { createIpad, factoryProfiles, operators, simulateModem } from './world.js';
 
 interface DemoOptions extends OutputOptions {
   scenario: ScenarioName;
   profileSize: number;
+  transport?: DemoTransport;
+  backupTransport?: DemoTransport;
   broker?: string;
   personality: string;
   baud: number;
@@ -57,9 +61,19 @@ export function registerDemo(program: Command, output: (options: OutputOptions) 
         .default('psmo' satisfies ScenarioName),
     )
     .option('--profile-size <bytes>', 'of the profiles that are downloaded', whole(500, 4_000_000), 12_000)
+    .addOption(
+      new Option('--transport <name>', 'what the eIM is reached by')
+        .choices(demoTransports)
+        .default(undefined, 'mqtt'),
+    )
+    .addOption(
+      new Option('--backup-transport <name>', 'the same for the second eIM')
+        .choices(demoTransports)
+        .default(undefined, "the first one's"),
+    )
     .option(
       '--broker <url>',
-      'use this MQTT broker instead of an embedded one, for example mqtt://127.0.0.1:1883',
+      'with mqtt or mqtts: this broker instead of an embedded one, for example mqtt://127.0.0.1:1883',
     )
     .option(
       '--personality <name>',
@@ -104,25 +118,23 @@ export function registerDemo(program: Command, output: (options: OutputOptions) 
 
 /** @returns whether everything that was queued is verified and acknowledged, and every attack was refused */
 async function demo(options: DemoOptions, output: Output): Promise<boolean> {
+  const transports = chosenTransports(options);
   const start = options.engine === 'xs' ? await xsHost(options) : undefined;
   const clock = new RealClock(options.speed);
   const random = seeded(options.seed);
   const trace = new Trace(clock);
   const figures = new Figures();
   const scenario: Scenario = scenarios[options.scenario];
+  const meter = new Meter();
   trace.subscribe((event) => figures.take(event));
+  trace.subscribe((event) => meter.take(event));
   trace.subscribe((event) => output.event(event));
   const closing: (() => unknown)[] = [];
   const failures: string[] = [];
 
   try {
-    let url = options.broker;
-    if (url !== undefined) await brokerAnswers({ url }, output, embeddedInstead);
-    else {
-      const broker = await new Broker({ observe: trace.observer('broker') }).listen();
-      closing.push(() => broker.close());
-      url = broker.url;
-    }
+    const { broker: brokerUrl } = options;
+    if (brokerUrl !== undefined) await brokerAnswers({ url: brokerUrl }, output, embeddedInstead);
     const eims = [MAIN, BACKUP].map((name) => ({ eimId: name, eimIdType: 2 as const, eimFqdn: name }));
     const pki = await makePki({ eid: EID, eims, now: clock.now, random });
     const network = operators();
@@ -160,26 +172,29 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
         connect,
       });
     });
-    const backupTopics = { toEim: `${BACKUP_PREFIX}/{eid}/eim`, toIpa: `${BACKUP_PREFIX}/{eid}/ipa` };
-    for (const link of [new MqttEim({ eim, url }), new MqttEim({ eim: backup, url, topics: backupTopics })]) {
-      await link.open();
-      closing.push(() => link.close());
-    }
+    const [credentials, backupCredentials] = pki.eims;
+    const { ways, links, close } = await startWays({
+      eims: [
+        { eim, credentials, transport: transports[0] },
+        { eim: backup, credentials: backupCredentials, transport: transports[1], prefix: BACKUP_PREFIX },
+      ],
+      brokerUrl,
+      pki,
+      clock,
+      trace,
+    });
+    closing.push(close);
     closing.push(() => eim.close());
     closing.push(() => backup.close());
 
-    const prefixes = { [BACKUP]: BACKUP_PREFIX };
     let ipad: Ipa;
     let device: XsDevice | undefined;
     if (start) {
-      const mqtt = mqttConfiguration({ url });
-      const { user, password } = mqtt;
-      const broker = { kind: 'mqtt' as const, target: streamTarget(mqtt), user, password };
       ipad = device = await XsDevice.boot({
         start,
         modem,
         bearer,
-        ways: { [MAIN]: broker, [BACKUP]: { ...broker, prefix: BACKUP_PREFIX } },
+        ways: Object.fromEntries(ways.map(({ eimId, xs }) => [eimId, xs])),
         observe: trace.observer('ipa'),
         baud,
         seed,
@@ -195,8 +210,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
         random,
         trace,
         storage: new MemoryKeyValue(),
-        broker: { url },
-        prefixes,
+        ...links,
         bearer,
         maxResponse,
         connectSmdp: smdp?.connectSmdp,
@@ -218,6 +232,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
       network,
       eim,
       backup,
+      ways,
       clock,
       trace,
       costs,
@@ -256,6 +271,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
         refusedAsExpected: stage.refusedAsExpected,
         uart: modem.uartBytes,
         http: smdp?.relay.bytes ?? { up: 0, down: 0 },
+        transports: meter.costs(ways, bearer),
         xs: device?.figures,
       },
       output,

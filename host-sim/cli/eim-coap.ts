@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { type DtlsCertificate, dtlsCertificate } from '../../hal/node/dtls/index.js';
 import { urlHost } from '../address.js';
+import type { Clock } from '../clock.js';
 import { CoapEim, CoapsDoor, type Eim } from '../eim/index.js';
 import { type ServedTls, trustKinds } from './eim-tls.js';
 import { collect, UsageError, whole } from './operands.js';
@@ -11,6 +12,10 @@ export interface CoapOptions {
   coap?: number;
   coaps?: number;
   psk: string[];
+  /** Real time when absent. */
+  clock?: Clock;
+  /** Called for every session of DTLS. */
+  onSession?: () => void;
 }
 
 /** What serves it, and where. */
@@ -42,7 +47,7 @@ export async function startCoap(
   tls: ServedTls | undefined,
   onProblem: (problem: XsIpaError) => void,
 ): Promise<RunningCoap | undefined> {
-  const { host, coap: port, coaps: securePort } = options;
+  const { host, coap: port, coaps: securePort, onSession: onOpen } = options;
   const keys = new Map(options.psk.map(preSharedKey));
   if (keys.size > 0 && securePort === undefined) throw new UsageError('--psk belongs to --coaps');
   const certificate = tls && certificateOf(tls);
@@ -53,7 +58,8 @@ export async function startCoap(
     while (closing.length > 0) await closing.pop()?.();
   };
   const serve = async (address: string, port: number, option: string, tokenLength?: number) => {
-    const coap = new CoapEim({ eim, address, port, tokenLength, onProblem });
+    const { clock } = options;
+    const coap = new CoapEim({ eim, clock, address, port, tokenLength, onProblem });
     await coap.open().catch((error: unknown) => {
       throw withHint(error, `choose another with ${option}`);
     });
@@ -66,7 +72,15 @@ export async function startCoap(
       // Behind the door is a server of its own, so that nobody else reaches it without security.
       const coapPort = await serve('127.0.0.1', 0, '--coaps', 1);
       const psk = (identity: string) => keys.get(identity);
-      const door = new CoapsDoor({ address: host, port: securePort, coapPort, psk, certificate, onProblem });
+      const door = new CoapsDoor({
+        address: host,
+        port: securePort,
+        coapPort,
+        psk,
+        certificate,
+        onOpen,
+        onProblem,
+      });
       await door.open().catch((error: unknown) => {
         throw withHint(error, 'choose another with --coaps');
       });

@@ -1,6 +1,7 @@
+import type { LinkKind } from '../../ipa/esipa/index.js';
 import { iccidDigits } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
-import type { Eim, Order, Outcome, QueueOptions } from '../eim/index.js';
+import type { ConfigurationOptions, Eim, Order, Outcome, QueueOptions } from '../eim/index.js';
 import type { VirtualEuicc } from '../euicc/index.js';
 import type { TraceEvent } from '../events.js';
 import type { Network } from '../modem/index.js';
@@ -8,6 +9,8 @@ import type { Smdp } from '../smdp/index.js';
 import type { Trace } from '../trace/index.js';
 import type { DeviceOperation } from '../xs/index.js';
 import type { Costs } from './costs.js';
+import { linkOf } from './demo-transport.js';
+import type { EimWay } from './demo-ways.js';
 import type { Ipa } from './ipa.js';
 
 /** Nothing in a story takes longer, besides a download, in milliseconds of its clock; what does has failed. */
@@ -31,6 +34,8 @@ export interface Cast {
   network: Network;
   eim: Eim;
   backup: Eim;
+  /** How these are reached. */
+  ways: readonly EimWay[];
   clock: Clock;
   trace: Trace;
   costs: Costs;
@@ -72,6 +77,28 @@ export class Stage {
   get enabled(): string | undefined {
     const profile = this.cast.euicc.profiles.find(({ enabled }) => enabled);
     return profile && iccidDigits(profile.iccid);
+  }
+
+  /** What a device reaches this eIM by. */
+  link(eim = this.cast.eim): LinkKind {
+    return linkOf[this.#way(eim).transport];
+  }
+
+  /** EimConfigurationData of an eIM, with the way to it; the eUICC is to make a token. */
+  configuration(eim: Eim, options: Partial<ConfigurationOptions> & { eid?: string } = {}): Uint8Array {
+    const { configuration } = this.#way(eim);
+    return eim.eimConfiguration({
+      ...configuration,
+      token: true,
+      euiccCiPKId: this.cast.ciKeyId,
+      ...options,
+    });
+  }
+
+  #way({ eimId }: Eim): EimWay {
+    const way = this.cast.ways.find((one) => one.eimId === eimId);
+    if (!way) throw new StepFailed(`nothing leads to ${eimId}`);
+    return way;
   }
 
   /** The next chapter begins; the one before is paid. */
@@ -134,10 +161,13 @@ export class Stage {
     if (result !== 0) throw new StepFailed(`the eUICC answered ${operation.op} with ${result}`);
   }
 
-  /** Pushes a package past the eIM's queue. @throws StepFailed unless it is refused with `expected` */
+  /** Pushes a package past the eIM's queue, or lets the device fetch it where nobody can push. @throws StepFailed unless it is refused with `expected` */
   async attack(expected: string, euiccPackageRequest: Uint8Array): Promise<void> {
     const idle = this.idle();
-    const result = await this.cast.eim.probe(this.cast.eid, euiccPackageRequest);
+    const { eim, eid, ipad } = this.cast;
+    const answered = eim.probe(eid, euiccPackageRequest);
+    if (!eim.onInjection) ipad.poll();
+    const result = await answered;
     if (result.outcome !== 'refused' || result.name !== expected) {
       throw new StepFailed(`expected a refusal with ${expected}, got ${JSON.stringify(result)}`);
     }

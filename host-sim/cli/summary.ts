@@ -1,6 +1,7 @@
 import type { Figures, Trace } from '../trace/index.js';
 import type { XsFigures } from '../xs/index.js';
 import type { Costs, Traffic } from './costs.js';
+import { type TransportCost, transportLines } from './demo-meter.js';
 import type { Output } from './output.js';
 import type { Cast } from './stage.js';
 
@@ -13,6 +14,7 @@ export interface Ending {
   refusedAsExpected: number;
   uart: Traffic;
   http: Traffic;
+  transports: readonly TransportCost[];
   xs: XsFigures | undefined;
 }
 
@@ -29,7 +31,7 @@ export function leftOvers({ euicc, eim, backup }: Cast): string[] {
 
 /** The last line, or the last table. @returns whether everything went as it must */
 export function summarise(ending: Ending, output: Output): boolean {
-  const { scenario, trace, figures, costs, failures, refusedAsExpected, uart, http, xs } = ending;
+  const { scenario, trace, figures, costs, failures, refusedAsExpected, uart, http, transports, xs } = ending;
   const { queued, verified, answered, refused, rejected, notifications, profileSwitches, apdus } = figures;
   const { messages, bytesUp, bytesDown, dropped, downloads, refusedOrders } = figures;
   const ok =
@@ -48,6 +50,7 @@ export function summarise(ending: Ending, output: Output): boolean {
     profileSwitches,
     apdus,
     uartBytes: { up: uart.up, down: uart.down },
+    transports,
     esipa: { messages, bytesUp, bytesDown, dropped },
     httpBytes: { up: http.up, down: http.down },
     milliseconds: Math.round(figures.last),
@@ -57,6 +60,8 @@ export function summarise(ending: Ending, output: Output): boolean {
   const line = (text = '') => output.line(text);
   line();
   for (const row of costs.lines()) line(`  ${row}`);
+  line();
+  for (const row of transportLines(transports, xs)) line(`  ${row}`);
   line();
   line(ok ? '■ Everything that was queued is verified and acknowledged.' : '■ The demo failed:');
   for (const failure of failures) line(`  ${failure}`);

@@ -136,6 +136,9 @@ interface IpaOnNode {
   blockSize?: number;
 }
 
+/** How a device on Node reaches its eIMs. */
+export type DeviceLinks = Pick<IpaOnNode, 'links' | 'broker' | 'https' | 'coap' | 'prefixes'>;
+
 /** The IPA on Node: the device's own code on Node's serial ports, sockets and timers. */
 export function createIpad(options: IpaOnNode): Ipad {
   const { clock, random, trace, bearer } = options;
@@ -196,13 +199,14 @@ export function createIpad(options: IpaOnNode): Ipad {
 
 /** Where the broker's byte stream leads. */
 export function streamTarget(mqtt: { host: string; port?: number; [option: string]: unknown }): StreamTarget {
-  const { host, port, secure, ca, cert, key, sessions } = mqtt as {
+  const { host, port, secure, serverName, ca, cert, key, sessions } = mqtt as {
     secure?: boolean;
-    ca?: Buffer;
+    serverName?: string;
+    ca?: Uint8Array;
     cert?: Buffer;
     key?: Buffer;
     sessions?: TlsSessions;
   } & typeof mqtt;
-  const tls = { trust: ca && { roots: [ca] }, certificate: cert, key, sessions };
+  const tls = { serverName, trust: ca && { roots: [ca] }, certificate: cert, key, sessions };
   return { host, port: port ?? 1883, ...(secure && { tls }) };
 }

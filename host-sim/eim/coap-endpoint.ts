@@ -150,6 +150,12 @@ export class CoapEndpoint {
     });
   }
 
+  /** Ends all requests to this peer without a response. */
+  giveUp(to: Peer): void {
+    const prefix = keyOf(to, '');
+    for (const [key, settle] of [...this.#asked]) if (key.startsWith(prefix)) settle(undefined);
+  }
+
   #response(packet: ParsedPacket, from: Peer): void {
     const token = packet.token.toString('hex');
     const seen = this.#first(keyOf(from, `${packet.messageId} ${token}`), from);

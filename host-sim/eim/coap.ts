@@ -33,6 +33,8 @@ const PATH = ['gsma', 'rsp2', 'asn1'] as const;
 const LIMIT = 65_536;
 /** So long after its last message a device is taken to be where it was: longer no NAT keeps its way open. Milliseconds. */
 const REACHABLE = 300_000;
+/** A device that is there has mostly answered by then, milliseconds. */
+const ANSWERS = 2_000;
 /** Devices whose addresses are known at a time. */
 const DEVICES = 10_000;
 
@@ -41,7 +43,8 @@ const DEVICES = 10_000;
  * both directions. 2.05 with an answer, 2.04 without; 4.04 for other paths, 4.05 for other methods, 4.00 for what is no
  * message, 4.13 for what is too long, 5.03 with Max-Age for what could not be saved.
  *
- * Packages to be injected go to the address of the device's last poll, while it is heard from there; other links get them where there is none.
+ * Packages to be injected go to the address of the device's last poll, while it is heard from there; other links get them
+ * where there is none. One that does not arrive there is given to the device with its next poll.
  */
 export class CoapBinding {
   readonly #options: CoapBindingOptions;
@@ -52,6 +55,8 @@ export class CoapBinding {
   readonly #eids = new Map<string, string>();
   /** What is being sent to a device; one after the other. */
   readonly #sending = new Map<string, Promise<void>>();
+  /** The one of these that waits for its response. */
+  readonly #pushed = new Map<string, { to: Peer; message: Uint8Array; at: number }>();
   #tag = 0;
   #closed = false;
 
@@ -94,6 +99,7 @@ export class CoapBinding {
     const field = attempt(() => readElement(message))?.children?.find(({ tag }) => tag === 0x5a);
     if (field?.content.length !== 16) return;
     const eid = hex(field.content);
+    this.#doubt(eid, from);
     const before = this.#devices.get(eid)?.peer;
     if (before) this.#eids.delete(keyOf(before));
     this.#devices.delete(eid);
@@ -103,6 +109,17 @@ export class CoapBinding {
     const [[oldest, { peer }]] = this.#devices;
     this.#devices.delete(oldest);
     this.#eids.delete(keyOf(peer));
+  }
+
+  /** A device that polls from elsewhere, or a while after it was sent something, may not have got that. */
+  #doubt(eid: string, { address, port }: Peer): void {
+    const pushed = this.#pushed.get(eid);
+    if (!pushed) return;
+    const { to, at, message } = pushed;
+    const isThere = to.address === address && to.port === port;
+    if (isThere && this.#options.clock.ticks - at <= ANSWERS) return;
+    this.#options.eim.undelivered(eid, message);
+    this.#endpoint.giveUp(to);
   }
 
   #peerOf(eid: string): Peer | undefined {
@@ -122,9 +139,12 @@ export class CoapBinding {
   async #send(eid: string, to: Peer, message: Buffer): Promise<void> {
     if (this.#closed) return;
     this.#tag = (this.#tag + 1) & 0xffff;
+    this.#pushed.set(eid, { to, message, at: this.#options.clock.ticks });
     const response = await postInBlocks(this.#endpoint, to, PATH, message, this.#tag);
+    this.#pushed.delete(eid);
     if (this.#closed) return;
     if (!response?.code.startsWith('2.')) {
+      this.#options.eim.undelivered(eid, message);
       const answer = response ? `answered ${response.code}` : 'did not answer';
       this.#problem(`the device ${eid} ${answer} to an injected package`, undefined);
     } else if (response.payload.length > 0) {
@@ -177,6 +197,8 @@ export interface CoapEimOptions {
   port: number;
   /** Default 127.0.0.1. */
   address?: string;
+  /** Real time when absent. */
+  clock?: Clock;
   /** As in CoapBindingOptions. */
   limit?: number;
   tokenLength?: number;
@@ -201,7 +223,7 @@ export class CoapEim {
 
   /** @throws EimError 'network' when the port cannot be had */
   async open(): Promise<void> {
-    const { port, address = '127.0.0.1', eim, limit, onProblem } = this.#options;
+    const { port, address = '127.0.0.1', eim, clock = new RealClock(), limit, onProblem } = this.#options;
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     await new Promise<void>((resolve, reject) => {
       socket.once('error', (cause) => {
@@ -216,7 +238,7 @@ export class CoapEim {
     this.#socket = socket;
     const binding = new CoapBinding({
       eim,
-      clock: new RealClock(),
+      clock,
       random: Math.random,
       send: (datagram, to) => {
         if (this.#socket) socket.send(datagram, to.port, to.address, () => {});

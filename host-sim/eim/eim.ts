@@ -1,4 +1,5 @@
 import { decode, EuiccPackageRequest } from '../asn1/index.js';
+import { sameBytes } from '../bytes.js';
 import type { Clock } from '../clock.js';
 import type { EimHappening, SimEvent } from '../events.js';
 import type { EimCredentials } from '../pki/index.js';
@@ -109,6 +110,7 @@ export class Eim {
       outbox: this.#outbox,
       clock,
       accept,
+      probed: (eid) => this.#waiting.probed(eid),
       commit: (device, acknowledged) => this.#commit(device, acknowledged),
       observe,
     });
@@ -127,6 +129,13 @@ export class Eim {
 
   get onInjection(): ((eid: string, message: Uint8Array) => void) | undefined {
     return this.#onInjection;
+  }
+
+  /** For a link: what it was to push has not arrived, or may not have. The next poll brings it. */
+  undelivered(eid: string, message: Uint8Array): void {
+    const head = this.#state.device(eid)?.tasks.at(0);
+    if (head?.mode !== 'injection' || head.sentAt === undefined || !head.request) return;
+    if (sameBytes(transfer(head.request), message)) head.mode = 'retrieval';
   }
 
   // ---------------------------------------------------------------------------------------------- messages
@@ -293,17 +302,16 @@ export class Eim {
   }
 
   /**
-   * Pushes a BF51 or BF52 that is in no queue, and waits for what the device says to it. An IPA may well drop a package
-   * that it has seen before, and then nothing comes.
-   * @throws EimError 'argument' without a link that can push
+   * Pushes a BF51 or BF52 that is in no queue, and waits for what the device says to it. Where no link can push, polls are
+   * answered with it until the device has said something. An IPA may well drop a package that it has seen before, and then
+   * nothing comes.
    */
   async probe(eid: string, request: Uint8Array, timeoutMilliseconds = 60_000): Promise<Outcome> {
     const device = this.#known(eid);
     const push = this.#onInjection;
-    if (!push) throw new EimError('argument', 'no link is there that could push a message to the device');
     const id = attempt(() => decode(EuiccPackageRequest, request))?.euiccPackageSigned.value.eimTransactionId;
-    const outcome = this.#waiting.probe(eid, id, timeoutMilliseconds);
-    push(device.eid, transfer(request));
+    const outcome = this.#waiting.probe(eid, id, timeoutMilliseconds, push ? undefined : request);
+    push?.(device.eid, transfer(request));
     return outcome;
   }
 

@@ -46,6 +46,8 @@ interface EsipaContext {
   readonly clock: Clock;
   /** Who may speak: anyone, or only devices in the state. */
   readonly accept: 'any' | 'listed';
+  /** What this device's poll is to be answered with, whatever is in its queue. */
+  probed(eid: string): Uint8Array | undefined;
   /** Makes durable what a message changed. */
   commit(device: Device, acknowledged: readonly number[]): void;
   observe(what: EimHappening, eid: string | undefined, detail: Record<string, unknown>): void;
@@ -116,6 +118,8 @@ export class Esipa {
       device.eid,
       request ? (GetEimPackageRequest.show(request) as Record<string, unknown>) : {},
     );
+    const probe = this.#eim.probed(device.eid);
+    if (probe) return writeElement(GetEimPackageResponse.tag, probe);
     const task = this.#eim.outbox.due(device);
     if (!task) return GetEimPackageResponse.write({ eimPackageError: 1 });
     return writeElement(GetEimPackageResponse.tag, this.#eim.outbox.send(device, task, 'retrieval'));

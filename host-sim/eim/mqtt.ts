@@ -12,8 +12,8 @@ export interface MqttEimOptions {
   clientId?: string;
   username?: string;
   password?: string;
-  /** PEM. */
-  tls?: { ca?: string; cert?: string; key?: string };
+  /** PEM; `servername` when the broker's certificate is for another name than the URL's. */
+  tls?: { ca?: string; cert?: string; key?: string; servername?: string };
   /** {eid} stands for one whole level, {eimId} for the identifier of this eIM (docs/mqtt-binding.md). */
   topics?: { toEim: string; toIpa: string };
   /** Pause before a new attempt to connect, milliseconds, default 1000. */

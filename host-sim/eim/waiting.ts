@@ -11,6 +11,8 @@ interface Open {
 interface Probe extends Open {
   eid: string;
   eimTransactionId: Uint8Array | undefined;
+  /** For a poll; absent where it was pushed. */
+  request: Uint8Array | undefined;
 }
 
 /** Those who wait for an outcome: in memory only, the tasks themselves are in the store. */
@@ -44,18 +46,25 @@ export class Waiting {
     open?.finish(outcome);
   }
 
-  /** For something that is sent past the queue. */
+  /** For something that is sent past the queue. @param request when polls are to be answered with it */
   probe(
     eid: string,
     eimTransactionId: Uint8Array | undefined,
     timeoutMilliseconds: number,
+    request?: Uint8Array,
   ): Promise<Outcome> {
     return new Promise((finish) => {
       const late = () => this.#finishProbe(probe, { outcome: 'timeout', ok: false, sent: true });
       const timer = this.#clock.set(late, timeoutMilliseconds);
-      const probe: Probe = { eid, eimTransactionId, timer, finish };
+      const probe: Probe = { eid, eimTransactionId, request, timer, finish };
       this.#probes.add(probe);
     });
+  }
+
+  /** What a poll of this device is to be answered with, past the queue. */
+  probed(eid: string): Uint8Array | undefined {
+    for (const probe of this.#probes) if (probe.eid === eid && probe.request) return probe.request;
+    return undefined;
   }
 
   /** Without a transaction identifier every probe of the device is meant. */

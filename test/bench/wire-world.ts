@@ -158,6 +158,7 @@ export class WireWorld {
       network: this.#network,
       eim: this.#eim,
       backup: this.#eim,
+      ways: [],
       clock: this.#clock,
       trace: this.#trace,
       costs: new Costs(nothing),

@@ -3,7 +3,7 @@ import { type Stage, StepFailed } from '../stage.js';
 
 /** The first two steps of every story: the device comes up, and meets its eIM. */
 export async function fromTheFactory(stage: Stage): Promise<void> {
-  const { eid, ipad, eim, ciKeyId } = stage.cast;
+  const { eid, ipad, eim } = stage.cast;
   await stage.step(
     'From the factory',
     'The eUICC has three profiles and no eIM. The IPA brings the modem and the eUICC up.',
@@ -15,21 +15,19 @@ export async function fromTheFactory(stage: Stage): Promise<void> {
     'AddInitialEim: the eUICC takes the eIM and makes an association token. Then the first poll.',
   );
   const associated = stage.idle();
-  ipad.associate(eim.eimConfiguration({ eid, token: true, euiccCiPKId: ciKeyId }));
+  ipad.associate(stage.configuration(eim, { eid }));
   await associated;
 }
 
 /** Downloads through the second eIM are indirect. */
 export async function addIndirectEim(stage: Stage): Promise<void> {
-  const { eid, backup, ciKeyId } = stage.cast;
+  const { eid, backup } = stage.cast;
   await stage.step(
     'A second eIM',
     'addEim by the first one; with indirectProfileDownload, so that what it orders comes through it.',
   );
-  const configuration = { token: true, euiccCiPKId: ciKeyId, indirectProfileDownload: true };
-  const added = await stage.order({
-    eco: [{ op: 'addEim', eim: hex(backup.eimConfiguration(configuration)) }],
-  });
+  const configuration = hex(stage.configuration(backup, { indirectProfileDownload: true }));
+  const added = await stage.order({ eco: [{ op: 'addEim', eim: configuration }] });
   backup.setToken(eid, added.outcome === 'verified' ? added.results[0]?.associationToken : undefined);
 }
 

@@ -618,6 +618,25 @@ describe('injection', () => {
     deliver(setting, device.execute(waiting, ok));
     expect(await outstanding).toMatchObject({ outcome: 'verified', counterValue: 2 });
   });
+
+  it('answers polls with such a package where no link can push, until the device has said something', async () => {
+    const setting = onboard(setUp());
+    const { eim, device } = setting;
+    const outstanding = eim.queue(eid, enable);
+    const forged = eim.forge(eid, { psmo: [{ op: 'getRAT' }] });
+    const probed = eim.probe(eid, forged);
+    const request = decode(EuiccPackageRequest, forged);
+    expect([pollPackage(setting), pollPackage(setting)]).toEqual([request, request]);
+    const { eimTransactionId } = request.euiccPackageSigned.value;
+    const unsigned = { euiccPackageErrorUnsigned: { eimId: eim.eimId, eimTransactionId } };
+    eim.handle(device.answer({ euiccPackageResult: unsigned }), mqtt);
+    expect(await probed).toMatchObject({ outcome: 'refused', by: 'euiccUnsigned' });
+
+    const next = pollPackage(setting);
+    expect(next).not.toEqual(request);
+    deliver(setting, device.execute(next, ok));
+    expect(await outstanding).toMatchObject({ outcome: 'verified' });
+  });
 });
 
 describe('HandleNotification', () => {
