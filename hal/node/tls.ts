@@ -79,12 +79,14 @@ export function openTls(options: TlsOptions, opened?: (stream: TLSSocket) => voi
     if (trusted && newest && identity !== undefined) sessions?.keep(identity, newest);
   };
   stream.on('session', (ticket: Buffer) => {
-    const until = Date.parse(stream.getPeerX509Certificate()?.validTo ?? '');
-    newest = { ticket, until: Number.isNaN(until) ? Number.POSITIVE_INFINITY : until };
+    const ends = Date.parse(stream.getPeerX509Certificate()?.validTo ?? '');
+    newest = { ticket, until: Number.isNaN(ends) ? (session?.until ?? Number.POSITIVE_INFINITY) : ends };
     keep();
   });
   stream.once('secureConnect', () => {
-    const refusal = 'pin' in trust ? pinRefusal(stream.getPeerX509Certificate(), trust.pin) : undefined;
+    // In a session that goes on no certificate is shown. The one of its beginning was checked against the same pin.
+    const isPinned = 'pin' in trust && !stream.isSessionReused();
+    const refusal = isPinned ? pinRefusal(stream.getPeerX509Certificate(), trust.pin) : undefined;
     if (refusal) {
       stream.destroy(
         new XsIpaError('untrusted', `the server ${name} ${refusal}; expected ${expectation(trust, name)}`),
