@@ -1,11 +1,13 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { ClientHello } from '../../../../hal/node/dtls/hello.js';
 import {
   type DtlsCertificate,
   type DtlsExpectation,
   dtlsCertificate,
 } from '../../../../hal/node/dtls/index.js';
 import { checkChain } from '../../../../hal/node/dtls/server-certificate.js';
+import { exchangeFor } from '../../../../hal/node/dtls/server-secrets.js';
 import { expectation, type TlsTrust } from '../../../../hal/node/trust.js';
 import { seeded } from '../../../../host-sim/random.js';
 import { type Identity, identity } from '../identity.js';
@@ -222,6 +224,29 @@ describe('DTLS with a certificate or a raw public key', () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'secp384r1' });
     const key = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
     expect(() => dtlsCertificate(good.cert, key)).toThrow('secp256r1');
+  });
+
+  it.each([
+    ['a curve', { groups: [29] }, 'secp256r1', 40],
+    ['a signature', { signatures: [0x0804] }, 'ECDSA with SHA-256', 40],
+    ['a signature, saying none', { signatures: undefined }, 'ECDSA with SHA-256', 40],
+    ['a form of certificate', { certificateTypes: [1] }, 'neither certificates nor raw public keys', 43],
+  ])('says that a client lacks %s', (_what, lack, why, alert) => {
+    const hello: ClientHello = {
+      random: Buffer.alloc(32),
+      cookie: Buffer.alloc(0),
+      suites: [0xc0ae],
+      extendedMasterSecret: true,
+      renegotiationInfo: true,
+      connectionId: undefined,
+      groups: [23],
+      signatures: [0x0403],
+    };
+    const secrets = { certificate: shown(good) };
+    expect(exchangeFor(hello, secrets, randomBytes).suite.name).toBe('TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8');
+    expect(() => exchangeFor({ ...hello, ...lack }, secrets, randomBytes)).toThrow(
+      expect.objectContaining({ message: expect.stringContaining(why), alert }),
+    );
   });
 
   it('gets there through a network that loses 30 %, doubles and reorders', async () => {
