@@ -1,5 +1,4 @@
-import { connect as mqttConnect } from 'mqtt';
-import { XsIpaError } from '../../hal/contracts/index.js';
+import { type MqttClient, XsIpaError } from '../../hal/contracts/index.js';
 import { type BrokerOptions, mqttConfiguration } from '../../hal/node/mqtt.js';
 import type { Output } from './output.js';
 
@@ -23,25 +22,17 @@ export async function brokerAnswers(
   otherwise: string,
 ): Promise<void> {
   const { url } = options;
-  const { host, port, user, password, secure, ca, cert, key } = mqttConfiguration(options);
-  const client = mqttConnect({
-    protocol: secure ? 'mqtts' : 'mqtt',
-    host,
-    port,
-    username: user,
-    password,
-    ca: ca as Buffer | undefined,
-    cert: cert as Buffer | undefined,
-    key: key as Buffer | undefined,
-    clientId: `xs-ipa-trial-${process.pid}`,
-    protocolVersion: 4,
-    reconnectPeriod: 0,
-    connectTimeout: 10_000,
-  });
+  const configuration = mqttConfiguration(options);
+  let client: MqttClient | undefined;
   const answer = new Promise<void>((resolve, reject) => {
-    client.once('connect', () => resolve());
-    client.on('error', reject);
-    client.once('close', () => reject(new Error('it closed the connection; is it a port for TLS, or not?')));
+    client = new configuration.io({
+      ...configuration,
+      id: `xs-ipa-trial-${process.pid}`,
+      clean: true,
+      onWritable: () => resolve(),
+      onError: reject,
+      onClose: () => reject(new Error('it closed the connection; is it a port for TLS, or not?')),
+    });
   });
   try {
     await output.during(`connecting to ${url}`, answer);
@@ -61,7 +52,7 @@ export async function brokerAnswers(
       { cause },
     );
   } finally {
-    await client.endAsync(true);
+    client?.close();
   }
 }
 
