@@ -74,28 +74,32 @@ export function openTls(options: TlsOptions, opened?: (stream: TLSSocket) => voi
   const stream = connect(settings);
   stream.setNoDelay(true);
   let trusted = false;
-  let newest = session;
+  let ticket = session?.ticket;
+  let until = session?.until ?? Number.POSITIVE_INFINITY;
   const keep = () => {
-    if (trusted && newest && identity !== undefined) sessions?.keep(identity, newest);
+    if (trusted && ticket && identity !== undefined) sessions?.keep(identity, { ticket, until });
   };
-  stream.on('session', (ticket: Buffer) => {
-    const ends = Date.parse(stream.getPeerX509Certificate()?.validTo ?? '');
-    newest = { ticket, until: Number.isNaN(ends) ? (session?.until ?? Number.POSITIVE_INFINITY) : ends };
+  stream.on('session', (newest: Buffer) => {
+    ticket = newest;
     keep();
   });
   stream.once('secureConnect', () => {
-    // In a session that goes on no certificate is shown. The one of its beginning was checked against the same pin.
-    const isPinned = 'pin' in trust && !stream.isSessionReused();
-    const refusal = isPinned ? pinRefusal(stream.getPeerX509Certificate(), trust.pin) : undefined;
-    if (refusal) {
-      stream.destroy(
-        new XsIpaError('untrusted', `the server ${name} ${refusal}; expected ${expectation(trust, name)}`),
-      );
-      return;
+    // In a session that goes on Node has no certificate. The one of its beginning was checked for the same trust.
+    if (!stream.isSessionReused()) {
+      const certificate = stream.getPeerX509Certificate();
+      const refusal = 'pin' in trust ? pinRefusal(certificate, trust.pin) : undefined;
+      if (refusal) {
+        stream.destroy(
+          new XsIpaError('untrusted', `the server ${name} ${refusal}; expected ${expectation(trust, name)}`),
+        );
+        return;
+      }
+      if (certificate) until = Date.parse(certificate.validTo);
+      // What was offered was not accepted.
+      if (ticket === session?.ticket) ticket = undefined;
     }
     trusted = true;
     // Accepted, it is good for another time until the server gives a newer one.
-    if (newest === session && !stream.isSessionReused()) newest = undefined;
     keep();
     opened?.(stream);
   });
