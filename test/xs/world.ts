@@ -49,6 +49,8 @@ export async function xsWorld(
   options: {
     /** MQTT when absent. */
     transport?: Transport;
+    /** Another one gives other keys. */
+    seed?: number;
     personality?: string;
     observe?: (event: TraceEvent) => void;
     /** `events` stays empty: for long runs. */
@@ -61,7 +63,7 @@ export async function xsWorld(
   } = {},
 ): Promise<XsWorld> {
   const clock = new RealClock(options.speed);
-  const random = seeded(5);
+  const random = seeded(options.seed ?? 5);
   const trace = new Trace(clock);
   const events: TraceEvent[] = [];
   trace.subscribe((event) => {

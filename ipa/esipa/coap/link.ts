@@ -225,7 +225,7 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
       return;
     }
     this.tell('connected');
-    this.next();
+    if (this.#jobs.length > 0) this.soon();
   }
 
   private disconnect(): void {
@@ -341,14 +341,14 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     const [job] = this.#jobs;
     if (!job) return;
     if (job.into) {
-      // From an empty stack: the way to the card is long (docs/design.md §4).
+      // From an empty stack: the way to the card is long, and that to an observer (docs/design.md §4).
       Promise.resolve().then(() => this.pour(job, payload, more, total));
       return;
     }
     const answer = this.#answer;
     if (!more && answer.length === 0 && payload.length <= this.#limit) {
       // Whole in one datagram, which nobody else needs.
-      this.take(job, payload);
+      this.takeSoon(job, payload);
       return;
     }
     try {
@@ -362,10 +362,15 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
       return;
     }
     if (more) this.#transfer.next();
-    else this.take(job, answer.detach());
+    else this.takeSoon(job, answer.detach());
+  }
+
+  private takeSoon(job: Job, message: Uint8Array): void {
+    Promise.resolve().then(() => this.take(job, message));
   }
 
   private take(job: Job, message: Uint8Array): void {
+    if (this.#jobs[0] !== job) return;
     const tag = firstTag(message);
     if (message.length > 0) this.observe('down', message);
     if (!job.accept && tag === EsipaTag.transferEimPackage) {

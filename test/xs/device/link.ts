@@ -17,7 +17,8 @@ import {
 } from '../../../ipa/esipa/index.js';
 import { MqttLink } from '../../../ipa/esipa/mqtt/link.js';
 import type { IpaEvent } from '../../../ipa/events.js';
-import { type Hello, SecureTcp, SecureUdp } from './secure.js';
+import type { Hello } from './hello.js';
+import { SecureTcp, SecureUdp } from './secure.js';
 
 interface LinkOptions {
   way: DeviceWay;
