@@ -1,8 +1,9 @@
 import { unhex } from '../asn1/index.js';
 import { askControl, type RunningControl, serveControlHttp } from '../http/index.js';
 import type { Smds } from '../smds/index.js';
+import type { OrderOptions } from './make-order.js';
 import type { OrderView } from './orders.js';
-import type { OrderOptions, Smdp } from './smdp.js';
+import type { Smdp } from './smdp.js';
 
 export const defaultSmdpControlPort = 8034;
 export const defaultSmdsControlPort = 8035;

@@ -11,13 +11,13 @@ export {
 export { SmdpError } from './error.js';
 export { type RspServerOptions, serveRsp } from './http.js';
 export { handleJson } from './json.js';
+export type { OrderOptions } from './make-order.js';
 export type { OrderState, OrderView } from './orders.js';
+export { type Provocation, provocation, provoke } from './provocation.js';
 export {
-  firstFunction,
-  isStatusCode,
   Refusal,
   type RspFunction,
   type StatusCode,
   statusCodes,
 } from './refusal.js';
-export { type OrderOptions, Smdp, type SmdpOptions } from './smdp.js';
+export { Smdp, type SmdpOptions } from './smdp.js';

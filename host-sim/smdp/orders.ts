@@ -2,18 +2,10 @@ import { Encoder } from 'cbor-x';
 import { decode, hex, type NotificationEventName, StoreMetadataRequest } from '../asn1/index.js';
 import type { Store } from '../store.js';
 import { SmdpError } from './error.js';
-import type { RspFunction, StatusCode } from './refusal.js';
+import type { Provocation } from './provocation.js';
 
 /** Life of an order (SGP.22 §3.1.6): a profile that may be downloaded once it is released, by one eUICC. */
 export type OrderState = 'confirmed' | 'released' | 'downloaded' | 'installed' | 'error';
-
-/** Told instead of what would be right: for tests of what a client makes of it. */
-export interface Provocation {
-  status: StatusCode;
-  function: RspFunction;
-  /** How often still; absent: always. */
-  times?: number;
-}
 
 /** What an order knows; whole of it is durable. */
 export interface DownloadOrder {

@@ -8,13 +8,8 @@ import {
   decode,
   type GetBoundProfilePackageRequest,
   hex,
-  type Infer,
   type InitiateAuthenticationRequest,
-  iccidBytes,
-  iccidDigits,
-  type NotificationEventName,
   type PendingNotification,
-  type PprIds,
   Signature,
   SmdpSigned2,
   StoreMetadataRequest,
@@ -24,21 +19,17 @@ import { sameBytes } from '../bytes.js';
 import type { Clock } from '../clock.js';
 import type { SimEvent, SmdpHappening } from '../events.js';
 import { oidOfCertificate, publicKeyOf, type SmdpCredentials, sign, verify } from '../pki/index.js';
-import {
-  bindConfirmationCode,
-  hashConfirmationCode,
-  makeProfilePackage,
-  RspError,
-  readProfilePackage,
-} from '../rsp/index.js';
+import { bindConfirmationCode, RspError } from '../rsp/index.js';
 import type { Store } from '../store.js';
 import { Authentication, type Session } from './authentication.js';
 import { freshKeys, makeBoundProfilePackage } from './bind.js';
 import { checkEligible } from './eligibility.js';
 import { SmdpError } from './error.js';
+import { makeOrder, type OrderOptions } from './make-order.js';
 import { receive } from './notifications.js';
-import { type DownloadOrder, OrderBook, type OrderView, type Provocation, viewOf } from './orders.js';
-import { firstFunction, isStatusCode, Refusal, type RspFunction } from './refusal.js';
+import { type DownloadOrder, OrderBook, type OrderView, viewOf } from './orders.js';
+import { type Provocation, provocation, provoke } from './provocation.js';
+import { Refusal, type RspFunction } from './refusal.js';
 
 export interface SmdpOptions {
   credentials: SmdpCredentials;
@@ -55,41 +46,6 @@ export interface SmdpOptions {
   observe?: (event: SimEvent) => void;
 }
 
-/** An order from outside, plain JSON. */
-export interface OrderOptions {
-  /** 18 to 20 digits; the one of `profile` when that is given. */
-  iccid?: string;
-  /** Default: made up. Empty string: none, the order is for `eid` from its default SM-DP+. */
-  matchingId?: string;
-  /** 32 digits: for this eUICC only. */
-  eid?: string;
-  confirmationCode?: string;
-  /** Default true; otherwise it waits for {@link Smdp.release}. */
-  released?: boolean;
-  /** Milliseconds since 1970. */
-  expires?: number;
-  /** Default 10. */
-  maxAttempts?: number;
-  /** Unprotected profile package (SAIP DER); default: one is made. */
-  profile?: Uint8Array;
-  /** Length of the profile that is made, bytes. */
-  profileSize?: number;
-  /** Digits, for the profile that is made. */
-  imsi?: string;
-  serviceProviderName?: string;
-  profileName?: string;
-  profileClass?: 'test' | 'provisioning' | 'operational';
-  profilePolicyRules?: Infer<typeof PprIds>;
-  fallbackAllowed?: boolean;
-  ecallIndication?: boolean;
-  /** Whom the eUICC is to tell of which events. Default: this SM-DP+ of all. */
-  notifications?: readonly { events: readonly NotificationEventName[]; address: string }[];
-  replaceSessionKeys?: boolean;
-  oneBinding?: boolean;
-  /** Status codes "8.2.6/3.8", or "8.10.1/3.9@getBoundProfilePackage" to name the function that tells it. */
-  provoke?: readonly string[];
-}
-
 interface DownloadSession extends Session {
   order?: DownloadOrder;
   smdpSigned2?: { bytes: Uint8Array; signature: Uint8Array };
@@ -97,13 +53,6 @@ interface DownloadSession extends Session {
   bound?: boolean;
 }
 
-const allEvents = [
-  'notificationInstall',
-  'notificationEnable',
-  'notificationDisable',
-  'notificationDelete',
-] as const;
-const classes = { test: 0, provisioning: 1, operational: 2 } as const;
 const mostWrongCodes = 3;
 
 /**
@@ -204,7 +153,7 @@ export class Smdp {
 
   /** Whatever the order: as {@link OrderOptions.provoke}. @throws SmdpError 'argument' */
   provoke(text: string, times?: number): void {
-    this.#provoke.push({ ...provocation(text), ...(times !== undefined && { times }) });
+    this.#provoke.push(provocation(text, times));
   }
 
   #find(key: string): DownloadOrder {
@@ -460,11 +409,7 @@ export class Smdp {
   }
 
   #provoked(called: RspFunction, order?: DownloadOrder): void {
-    const list = order ? order.provoke : this.#provoke;
-    const found = list.find((one) => one.function === called && one.times !== 0);
-    if (!found) return;
-    if (found.times !== undefined) found.times--;
-    throw new Refusal(found.status, `provoked: ${found.status}`);
+    provoke(order ? order.provoke : this.#provoke, called);
   }
 
   #told<T>(called: RspFunction, transactionId: Uint8Array | undefined, act: () => T): T {
@@ -485,77 +430,4 @@ export class Smdp {
   #report(what: SmdpHappening, eid: string | undefined, detail: Record<string, unknown>): void {
     this.#options.observe?.({ event: 'smdp', what, eid, detail });
   }
-}
-
-/** @throws SmdpError 'argument' */
-function makeOrder(
-  options: OrderOptions,
-  address: string,
-  source: { bytes(length: number): Uint8Array },
-): DownloadOrder {
-  const wrong = (why: string, cause?: unknown) => new SmdpError('argument', why, { cause });
-  const { eid, matchingId = hex(source.bytes(8)), imsi = '001010000000001' } = options;
-  if (eid !== undefined && !/^\d{32}$/.test(eid)) throw wrong(`an EID has 32 digits, "${eid}" has not`);
-  if (!/^[A-Za-z0-9-]*$/.test(matchingId)) throw wrong('a matchingId has letters, digits and hyphens only');
-  if (matchingId === '' && eid === undefined) throw wrong('an order without matchingId needs an EID');
-  let content: ReturnType<typeof readProfilePackage> | undefined;
-  try {
-    content = options.profile && readProfilePackage(options.profile);
-    const iccid = options.iccid === undefined ? content?.iccid : iccidBytes(options.iccid);
-    if (!iccid) throw wrong('an order needs an ICCID or a profile');
-    const profile =
-      options.profile ??
-      makeProfilePackage({ iccid, imsi, ...(options.profileSize && { bytes: options.profileSize }) });
-    const notifications = options.notifications ?? [{ events: allEvents, address }];
-    const metadata = StoreMetadataRequest.write({
-      iccid,
-      serviceProviderName: options.serviceProviderName ?? 'xs-ipa',
-      profileName: options.profileName ?? content?.profileType.slice(0, 60) ?? 'simulated profile',
-      profileClass: classes[options.profileClass ?? 'operational'],
-      notificationConfigurationInfo: notifications.flatMap(({ events, address: notificationAddress }) =>
-        events.map((event) => ({ profileManagementOperation: [event], notificationAddress })),
-      ),
-      profileOwner: { mccMnc: plmnOf(content?.imsi ?? imsi) },
-      ...(options.profilePolicyRules?.length && { profilePolicyRules: options.profilePolicyRules }),
-      ...(options.ecallIndication && { ecallIndication: true }),
-      ...(options.fallbackAllowed && { fallbackAllowed: true }),
-    });
-    return {
-      iccid: iccidDigits(iccid),
-      ...(matchingId !== '' && { matchingId }),
-      ...(eid !== undefined && { eid }),
-      state: options.released === false ? 'confirmed' : 'released',
-      ...(options.confirmationCode !== undefined && {
-        confirmationHash: hashConfirmationCode(options.confirmationCode),
-      }),
-      wrongConfirmationCodes: 0,
-      attempts: 0,
-      maxAttempts: options.maxAttempts ?? 10,
-      ...(options.expires !== undefined && { expires: options.expires }),
-      metadata,
-      profile,
-      replaceSessionKeys: options.replaceSessionKeys ?? false,
-      oneBinding: options.oneBinding ?? false,
-      provoke: (options.provoke ?? []).map(provocation),
-      notifications: [],
-    };
-  } catch (cause) {
-    if (cause instanceof SmdpError) throw cause;
-    if (cause instanceof RspError || (cause as { name?: string }).name === 'Asn1Error')
-      throw wrong((cause as Error).message, cause);
-    throw cause;
-  }
-}
-
-/** MCC and MNC of two digits, 3GPP TS 24.008 §10.5.1.3. */
-function plmnOf(imsi: string): Uint8Array {
-  const [a, b, c, d, e] = [...imsi].map(Number);
-  return Uint8Array.of((b << 4) | a, 0xf0 | c, (e << 4) | d);
-}
-
-/** @throws SmdpError 'argument' */
-function provocation(text: string): Provocation {
-  const [status, called] = text.split('@');
-  if (!isStatusCode(status)) throw new SmdpError('argument', `"${status}" is no status code of ES9+`);
-  return { status, function: (called as RspFunction | undefined) ?? firstFunction(status) };
 }

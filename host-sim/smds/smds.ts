@@ -11,12 +11,12 @@ import type { SimEvent, SmdsHappening } from '../events.js';
 import type { SmdsCredentials } from '../pki/index.js';
 import {
   Authentication,
-  firstFunction,
-  isStatusCode,
+  type Provocation,
+  provocation,
+  provoke,
   Refusal,
   type RspFunction,
   SmdpError,
-  type StatusCode,
 } from '../smdp/index.js';
 import type { Store } from '../store.js';
 
@@ -53,7 +53,7 @@ export class Smds {
   readonly #sessions: Authentication;
   readonly #whole: Whole;
   readonly #addresses: string[];
-  readonly #provoked: { status: StatusCode; function: RspFunction; times?: number }[] = [];
+  readonly #provoked: Provocation[] = [];
 
   /** @throws SmdpError 'state' */
   constructor(options: SmdsOptions) {
@@ -112,10 +112,7 @@ export class Smds {
 
   /** Told instead of what would be right: "8.9.5/3.9", or with "@function". @throws SmdpError 'argument' */
   provoke(text: string, times?: number): void {
-    const [status, called] = text.split('@');
-    if (!isStatusCode(status)) throw new SmdpError('argument', `"${status}" is no status code of ES11`);
-    const named = (called as RspFunction | undefined) ?? firstFunction(status);
-    this.#provoked.push({ status, function: named, ...(times !== undefined && { times }) });
+    this.#provoked.push(provocation(text, times));
   }
 
   /** @throws Refusal */
@@ -150,11 +147,7 @@ export class Smds {
 
   #told<T>(called: RspFunction, act: () => T): T {
     try {
-      const provoked = this.#provoked.find((one) => one.function === called && one.times !== 0);
-      if (provoked) {
-        if (provoked.times !== undefined) provoked.times--;
-        throw new Refusal(provoked.status, `provoked: ${provoked.status}`);
-      }
+      provoke(this.#provoked, called);
       return act();
     } catch (error) {
       if (error instanceof Refusal)
