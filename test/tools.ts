@@ -1,38 +1,7 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { describe, it } from 'vitest';
+import { PACKAGES, type Tool, tool } from './installed.js';
 
-/** Programs beyond Node that some tests need, and the Debian packages they come from; .ci/run installs them all. */
-const PACKAGES = {
-  'coap-client-gnutls': 'libcoap3-bin',
-  'coap-client-notls': 'libcoap3-bin',
-  'coap-client-openssl': 'libcoap3-bin',
-  'coap-server-gnutls': 'libcoap3-bin',
-  'coap-server-openssl': 'libcoap3-bin',
-  mosquitto: 'mosquitto',
-  mosquitto_pub: 'mosquitto-clients',
-  mosquitto_sub: 'mosquitto-clients',
-  socat: 'socat',
-} as const;
-
-export type Tool = keyof typeof PACKAGES;
-
-/** Debian keeps servers out of a plain user's PATH. */
-const BESIDE_PATH = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
-
-/** Path of a program, or undefined when it is not installed. */
-export function tool(name: string): string | undefined {
-  for (const directory of [...(process.env.PATH ?? '').split(delimiter), ...BESIDE_PATH]) {
-    const path = join(directory, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this directory.
-    }
-  }
-  return undefined;
-}
+export { tool };
 
 /** Paths of the tools that were asked for. */
 export type Tools<Name extends Tool> = { readonly [name in Name]: string };

@@ -10,7 +10,7 @@ import {
   type MqttWriteOptions,
   XsIpaError,
 } from '../contracts/index.js';
-import { openTls, type TlsOptions, tlsError } from './tls.js';
+import { openTls, type TlsOptions, tlsError, tlsUnfinished } from './tls.js';
 import type { TlsSessions } from './tls-sessions.js';
 
 /** How a broker is reached and what is shown to it. Files are read when the configuration is made. */
@@ -183,9 +183,15 @@ export class NodeMqttClient implements MqttClient {
       sessions,
       openStream,
     } as TlsOptions;
-    const stream = openTls(options);
+    let isOpen = false;
+    const stream = openTls(options, () => {
+      isOpen = true;
+    });
     // The client of the package would call most of these an orderly end.
     stream.on('error', (reason) => this.#end(tlsError(options, reason) ?? reason));
+    stream.on('close', () => {
+      if (!isOpen) this.#end(tlsUnfinished(options));
+    });
     return stream;
   }
 

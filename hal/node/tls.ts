@@ -26,7 +26,7 @@ export interface TlsOptions {
  * What the client offers beside its version: with forward secrecy and authenticated encryption only, so that a ClientHello is
  * 160 bytes shorter than with all of OpenSSL's list.
  */
-const OFFER = {
+export const OFFER = {
   ciphers: [
     'TLS_AES_128_GCM_SHA256',
     'TLS_AES_256_GCM_SHA384',
@@ -127,8 +127,18 @@ export function tlsError(options: TlsOptions, reason: unknown): XsIpaError | und
   if (isRefusal(code))
     return error('untrusted', `is not the one that is expected${detailOf(reason)}; expected ${expected}`);
   if (reason instanceof Error && /before secure TLS connection/.test(reason.message))
-    return error('lost', `ended the connection when TLS began; expected ${expected}`);
+    return tlsUnfinished(options);
   return undefined;
+}
+
+/** The error of a connection that ended before TLS stood. */
+export function tlsUnfinished(options: TlsOptions): XsIpaError {
+  const name = nameOf(options);
+  const expected = expectation(options.trust ?? { roots: 'system' }, name);
+  return new XsIpaError(
+    'lost',
+    `the server ${name} ended the connection when TLS began; expected ${expected}`,
+  );
 }
 
 /** The reason of a failure for people: OpenSSL's own messages have line numbers of its source. Empty, or begins with a colon. */

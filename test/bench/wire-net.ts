@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { tool } from '../tools.js';
+import { PACKAGES, tool } from '../installed.js';
 
 /** What is missing on this computer. */
 export class WireError extends Error {
@@ -13,17 +13,12 @@ const INSIDE = 'XS_IPA_WIRE';
 /** Markers go to this port. */
 const MARKERS = 4;
 
-const NEEDED = {
-  unshare: 'util-linux',
-  ip: 'iproute2',
-  dumpcap: 'wireshark-common',
-  tshark: 'tshark',
-} as const;
+const NEEDED = ['unshare', 'ip', 'dumpcap', 'tshark'] as const;
 
 /** @throws WireError with the Debian package that brings it */
-export function needed(name: keyof typeof NEEDED): string {
+export function needed(name: (typeof NEEDED)[number]): string {
   const path = tool(name);
-  if (path === undefined) throw new WireError(`${name} not found: apt-get install ${NEEDED[name]}`);
+  if (path === undefined) throw new WireError(`${name} not found: apt-get install ${PACKAGES[name]}`);
   return path;
 }
 
@@ -37,7 +32,7 @@ export function isInside(): boolean {
  * @returns its exit code
  */
 export async function enterNamespace(keyLog: string): Promise<number> {
-  for (const name of Object.keys(NEEDED)) needed(name as keyof typeof NEEDED);
+  for (const name of NEEDED) needed(name);
   const way = process.getuid?.() === 0 ? '-n' : '-rn';
   const node = [process.execPath, '--no-warnings', `--tls-keylog=${keyLog}`, ...process.argv.slice(1)];
   const child = spawn(needed('unshare'), [way, ...node], {
@@ -60,7 +55,7 @@ export function bringUp(): { keyLog: string } {
 }
 
 /** Milliseconds of silence after which nothing follows: TCP delays an acknowledgement by 40 ms to 200 ms. */
-const QUIET = 400;
+const QUIET = 300;
 
 /** A capture of all that passes the loopback, and marks in it. */
 export class Capture {
@@ -76,7 +71,6 @@ export class Capture {
 
   /** @throws WireError */
   static async start(file: string): Promise<Capture> {
-    // `-P`: the old format has the same frames; whole frames.
     const child = spawn(needed('dumpcap'), ['-i', 'lo', '-q', '-s', '0', '-w', file], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -92,7 +86,7 @@ export class Capture {
     const marker = createSocket('udp4');
     await new Promise<void>((resolve) => marker.bind(MARKERS, '127.0.0.1', resolve));
     const capture = new Capture(file, child, marker);
-    // A capture begins a moment after dumpcap says so: the first mark is sent until it comes back in the file.
+    // It says so a moment before it begins.
     await quiet();
     return capture;
   }

@@ -69,11 +69,24 @@ const FIVE: readonly Order[] = [
 
 let shared: Promise<Pki> | undefined;
 
+function hierarchy(): Promise<Pki> {
+  const eims = [{ eimId: NAME, eimIdType: 2 as const, eimFqdn: NAME }];
+  shared ??= makePki({ eid: EID, eims, now: Date.now(), random: seeded(7) });
+  return shared;
+}
+
+/** What the eIM shows, PEM. */
+export async function eimTls(): Promise<{ cert: string; key: string }> {
+  const pki = await hierarchy();
+  return ownTls({ credentials: pki.eims[0], pki, now: Date.now() });
+}
+
 /** An eIM on real sockets, and a device with the code of a real one. */
 export class WireWorld {
   readonly #transport: Transport;
   readonly #pki: Pki;
-  readonly #clock = new RealClock();
+  /** Resets of the SIM and the like take a third of their time; the network is as fast as it is. */
+  readonly #clock = new RealClock(3);
   readonly #random = seeded(5);
   readonly #trace: Trace;
   readonly #closing: (() => unknown)[] = [];
@@ -99,9 +112,7 @@ export class WireWorld {
 
   /** Servers are up, the device is off. */
   static async open(transport: Transport): Promise<WireWorld> {
-    const eims = [{ eimId: NAME, eimIdType: 2 as const, eimFqdn: NAME }];
-    shared ??= makePki({ eid: EID, eims, now: Date.now(), random: seeded(7) });
-    const world = new WireWorld(transport, await shared);
+    const world = new WireWorld(transport, await hierarchy());
     await world.#serve();
     return world;
   }
@@ -286,7 +297,7 @@ export class WireWorld {
     const transport = this.#transport;
     const port = ports[transport];
     const eim = this.#eim;
-    const tls = ownTls({ credentials: this.#pki.eims[0], pki: this.#pki, now: Date.now() });
+    const tls = await eimTls();
     switch (transport) {
       case 'https':
       case 'https-json': {

@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util';
 import { type Activity, activitiesOf, faultsOf } from './wire-frames.js';
 import { bringUp, Capture, enterNamespace, isInside, WireError } from './wire-net.js';
 import { type Measured, markdown, plot } from './wire-report.js';
-import { decodings, PSK, ports, type Transport, transports, WireWorld } from './wire-world.js';
+import { tlsWays } from './wire-tls.js';
+import { decodings, eimTls, PSK, ports, type Transport, transports, WireWorld } from './wire-world.js';
 
 const HELP = `Usage: npm run bench:wire [-- options]
 
@@ -123,7 +124,9 @@ async function inside(values: ReturnType<typeof options>): Promise<number> {
   } finally {
     if (!values.captures) rmSync(folder, { recursive: true });
   }
-  const { page, met } = markdown(measured);
+  const ways = await tlsWays(await eimTls());
+  if (values.json) process.stdout.write(`${JSON.stringify({ tls: ways })}\n`);
+  const page = markdown(measured, ways);
   if (!values.json) process.stdout.write(page);
   if (!values.transport) {
     const out = values.out ?? 'docs/bench';
@@ -133,7 +136,7 @@ async function inside(values: ReturnType<typeof options>): Promise<number> {
   }
   const faults = measured.flatMap(({ transport, faults }) => faults.map((fault) => `${transport}: ${fault}`));
   for (const fault of faults) process.stderr.write(`bench: ${fault}\n`);
-  return faults.length === 0 && met ? 0 : 1;
+  return faults.length === 0 ? 0 : 1;
 }
 
 async function bench(): Promise<number> {
