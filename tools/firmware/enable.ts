@@ -27,6 +27,8 @@ export interface EnableOptions {
   trust?: TrustUnderTest;
   /** More settings for the device (firmware/provisioning.ts). */
   settings?: Readonly<Record<string, unknown>>;
+  /** Milliseconds that an order may take (20 s). */
+  patience?: number;
   observe?: (event: TraceEvent) => void;
   /** A line that the program wrote. */
   onLine?: (line: string) => void;
@@ -61,9 +63,9 @@ export interface EnableResult {
   machine: MachineFigures | undefined;
 }
 
-const EID = '89049032123451234512345678901235';
-const EIM = 'eim.example.com';
-/** Milliseconds that an order may take. */
+/** Of the device, and of the eIM that {@link runEnable} makes. */
+export const EID = '89049032123451234512345678901235';
+export const EIM = 'eim.example.com';
 const PATIENCE = 20_000;
 
 /**
@@ -90,7 +92,7 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
       observe: trace.observer('eim'),
     });
     closing.push(() => eim.close());
-    const { link = 'mqtt', trust = 'key', mosquitto } = options;
+    const { link = 'mqtt', trust = 'key', mosquitto, patience = PATIENCE } = options;
     const [credentials] = pki.eims;
     const way = await openWay({ eim, credentials, pki, trace, link, trust, mosquitto, now: clock.now });
     closing.push(() => way.close());
@@ -149,7 +151,7 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
 
     const beta = factoryProfiles()[1];
     const order = (psmo: Record<string, unknown>) =>
-      Promise.race([eim.queue(EID, { psmo: [psmo as never] }, { timeoutMilliseconds: PATIENCE }), died]);
+      Promise.race([eim.queue(EID, { psmo: [psmo as never] }, { timeoutMilliseconds: patience }), died]);
     const outcomes = {
       listProfileInfo: await order({ op: 'listProfileInfo' }),
       enable: await order({ op: 'enable', iccid: beta.iccid }),
@@ -157,7 +159,7 @@ export async function runEnable(options: EnableOptions): Promise<EnableResult> {
     const milliseconds = Math.round(performance.now() - begun);
     // What is told of the machine is what an idle one has.
     const quiet = () => euicc.results.length === 0 && euicc.notifications.length === 0;
-    for (let waited = 0; !quiet() && waited < PATIENCE; waited += 50) await sleep(50);
+    for (let waited = 0; !quiet() && waited < patience; waited += 50) await sleep(50);
     await sleep(500);
     await stop(program);
     const enabled = euicc.profiles.find((profile) => profile.enabled)?.profileName;
