@@ -115,6 +115,8 @@ export class HttpsExchange implements HttpRequestOptions {
     // A server that has answered already reads no more; and the buffer may hold a piece of its answer.
     if (!this.#isLive || this.status !== 0) return;
     const { binding, piece } = this.#owner;
+    // The head is on its way, and needs them no more.
+    this.headers = undefined;
     // The first time, nothing of it has got anywhere yet.
     if (this.#isWriting) this.#owner.onProgress();
     this.#isWriting = true;

@@ -41,6 +41,7 @@ export interface HttpsLinkOptions {
 }
 
 const QUIET = 15_000;
+const PIECE = 192;
 /** So often the time for an answer begins anew because something came, and once more for each of these bytes. */
 const RENEWALS = 8;
 const RENEWING_BITS = 8;
@@ -62,7 +63,6 @@ const REST = 4;
 export class HttpsLink implements EsipaLink, ExchangeOwner {
   readonly eimId: string;
   readonly binding: EsipaBinding;
-  readonly piece = new Uint8Array(192);
   readonly longest: number;
   onInjection: (() => void) | undefined;
 
@@ -72,6 +72,8 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
   /** The first one is under way, or waits for the network. */
   readonly #jobs: HttpsExchange[] = [];
   #client: HttpClient | undefined;
+  /** While there is a connection. */
+  #piece: Uint8Array | undefined;
   /** The connection has brought an answer before. */
   #isProven = false;
   #active = false;
@@ -99,6 +101,11 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
     this.#answer = new Writer(128, messageLimit);
   }
 
+  get piece(): Uint8Array {
+    this.#piece ??= new Uint8Array(PIECE);
+    return this.#piece;
+  }
+
   get connected(): boolean {
     return this.#isProven;
   }
@@ -109,7 +116,7 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
     this.#active = true;
     if (!isNew) return;
     this.settle();
-    if (this.#jobs.length > 0) void this.soon();
+    if (this.#jobs.length > 0) this.soon();
   }
 
   suspend(): void {
@@ -168,14 +175,13 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
     if (this.#closed) return Promise.reject(new LinkError('closed', 'the link is closed'));
     return new Promise((resolve, reject) => {
       this.#jobs.push(new HttpsExchange(this, request, accept, into, resolve, reject));
-      if (this.#jobs.length === 1) void this.soon();
+      if (this.#jobs.length === 1) this.soon();
     });
   }
 
   /** From an empty stack: the way down to the socket is long. */
-  private async soon(): Promise<void> {
-    await undefined;
-    this.next();
+  private soon(): void {
+    Promise.resolve().then(() => this.next());
   }
 
   private next(): void {
@@ -213,7 +219,7 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
     this.#running = false;
     this.binding.release();
     this.settle();
-    if (this.#jobs.length > 0) void this.soon();
+    if (this.#jobs.length > 0) this.soon();
     else this.next();
     return job;
   }
@@ -280,7 +286,7 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
   private disconnect(): void {
     this.#jobs[0]?.stop();
     this.#client?.close();
-    this.#client = undefined;
+    this.#client = this.#piece = undefined;
     this.#isProven = false;
   }
 
