@@ -6,6 +6,9 @@ import type {
   Time,
   Timer,
   TimerHandle,
+  UdpConfiguration,
+  UdpOptions,
+  UdpSocket,
 } from '../../hal/contracts/index.js';
 import type { Clock } from '../../host-sim/clock.js';
 
@@ -92,6 +95,35 @@ export class Life {
       close(): void {
         this.#port.close();
       }
+    };
+  }
+
+  /** The same datagram sockets, closed by death. */
+  datagrams({ io, ...rest }: UdpConfiguration): UdpConfiguration {
+    const life = this;
+    return {
+      ...rest,
+      io: class implements UdpSocket {
+        readonly #socket: UdpSocket;
+
+        constructor(options: UdpOptions) {
+          if (!life.alive) throw new Error('a dead process opened a socket');
+          this.#socket = new io(options);
+          life.atDeath(() => this.#socket.close());
+        }
+
+        read() {
+          return life.alive ? this.#socket.read() : undefined;
+        }
+
+        write(datagram: Uint8Array, address: string, port: number): void {
+          if (life.alive) this.#socket.write(datagram, address, port);
+        }
+
+        close(): void {
+          this.#socket.close();
+        }
+      },
     };
   }
 }

@@ -3,6 +3,7 @@ import { AtModem } from '../../hal/modem/index.js';
 import { sha256 } from '../../hal/node/digest.js';
 import { DtlsServer, type DtlsServerSession, dtlsUdp } from '../../hal/node/dtls/index.js';
 import { MemoryKeyValue } from '../../hal/node/storage.js';
+import { hex } from '../../host-sim/asn1/index.js';
 import { factoryProfiles, operators } from '../../host-sim/cli/world.js';
 import { VirtualClock } from '../../host-sim/clock.js';
 import {
@@ -94,6 +95,9 @@ export class WatchedStore extends MemoryStore {
 
 export class PowerCut extends Error {}
 
+type Transport = 'mqtt' | 'coap' | 'https' | 'https-json';
+const LINKS = { mqtt: 'mqtt', coap: 'coaps', https: 'https', 'https-json': 'https' } as const;
+
 /** What survives everything: enough to begin a world where another one was. */
 export interface Snapshot {
   card: Uint8Array | undefined;
@@ -110,7 +114,7 @@ export interface WorldOptions {
   settings?: Partial<IpaSettings>;
   times?: Partial<LinkTimes>;
   broker?: Partial<BrokerSettings>;
-  /** How many eIMs there are; the first one is associated unless `associated` is false. */
+  /** How many eIMs there are, as many as `transports` when absent; the first one is associated unless `associated` is false. */
   eims?: number;
   eim?: Partial<EimOptions>;
   associated?: boolean;
@@ -124,10 +128,12 @@ export interface WorldOptions {
   /** The device reaches the SM-DP+ itself. */
   direct?: boolean;
   /** How the eIMs are reached; MQTT when absent. */
-  transport?: 'mqtt' | 'coap' | 'https' | 'https-json';
+  transport?: Transport;
+  /** How each one is reached instead, in their order; the device has a link for each. */
+  transports?: readonly Transport[];
   /** Makes the HTTP client towards eIMs; absent: one without sockets. */
   http?: (world: World, life: Life) => HttpConfiguration;
-  /** What happens to the datagrams of CoAP, which leads to the first eIM. */
+  /** What happens to the datagrams of CoAP, which leads to the first eIM that speaks it. */
   weather?: Weather;
   /** CoAP over DTLS, with a pre-shared key. */
   dtls?: boolean;
@@ -143,7 +149,7 @@ export class EimHost {
   readonly prefix: string;
   eim!: Eim;
   up = false;
-  /** Called before the eIM sees a message and after it has answered; may stop the host. */
+  /** Called before the eIM sees a message and after it has answered, with CoAP for each datagram; may stop the host. */
   onMessage: ((stage: 'before' | 'after', payload: Uint8Array) => void) | undefined;
   /** Stands in for the eIM: takes the bytes and gives the answer. */
   instead: ((payload: Uint8Array) => Uint8Array | undefined) | undefined;
@@ -163,8 +169,17 @@ export class EimHost {
     this.#resume = world.broker.serve(this.clientId, `${this.prefix}/+/eim`, (_topic, payload) =>
       this.#take(payload),
     );
-    world.http.serve(this.name, (request) => this.#respond(request));
+    this.serveAt(this.name);
     this.start();
+  }
+
+  get transport(): Transport {
+    return this.#world.transports[this.#index];
+  }
+
+  /** It is at this address, too, where HTTP leads there. */
+  serveAt(fqdn: string): void {
+    this.#world.http.serve(fqdn, (request) => this.#respond(request));
   }
 
   async #respond({ path, body, connection }: MemoryRequest): Promise<MemoryResponse> {
@@ -202,10 +217,14 @@ export class EimHost {
       ...options.eim,
     });
     this.up = true;
-    const { transport = 'mqtt' } = this.#world.options;
-    if (transport === 'mqtt') this.eim.onInjection = (_eid, message) => this.publish(message);
-    if (transport === 'coap' && this.#index === 0) this.#startCoap();
+    if (this.transport === 'mqtt') this.eim.onInjection = (_eid, message) => this.publish(message);
+    if (this.#hasCoap) this.#startCoap();
     this.#resume();
+  }
+
+  /** There is one way for datagrams. */
+  get #hasCoap(): boolean {
+    return this.#world.transports.indexOf('coap') === this.#index;
   }
 
   #startCoap(): void {
@@ -217,6 +236,7 @@ export class EimHost {
       clock,
       random,
       send: (datagram, to) => {
+        this.onMessage?.('after', datagram);
         if (options.dtls) door.write(sessions[to.port], datagram);
         else udp.deliver(datagram);
       },
@@ -226,19 +246,23 @@ export class EimHost {
       randomBytes,
       send: (datagram) => udp.deliver(datagram),
       onOpen: (session) => sessions.push(session),
-      onData: (session, data) => binding.take(data, { address: 'session', port: sessions.indexOf(session) }),
+      onData: (session, data) => take(data, { address: 'session', port: sessions.indexOf(session) }),
     });
+    const take: CoapBinding['take'] = (datagram, peer) => {
+      this.onMessage?.('before', datagram);
+      if (this.up) binding.take(datagram, peer);
+    };
     this.#coap = binding;
     udp.server = (datagram) => {
       if (options.dtls) door.take(datagram, from);
-      else binding.take(datagram, from);
+      else take(datagram, from);
     };
   }
 
   stop(): void {
     this.up = false;
     this.#coap?.close();
-    if (this.#index === 0) this.#world.udp.server = undefined;
+    if (this.#hasCoap) this.#world.udp.server = undefined;
     this.eim.close();
   }
 
@@ -260,8 +284,8 @@ export class EimHost {
   }
 
   configuration(token = true): Uint8Array {
-    const { options, pki } = this.#world;
-    const { transport = 'mqtt' } = options;
+    const { transport } = this;
+    const { pki } = this.#world;
     const https = transport === 'mqtt' ? undefined : (['eimRetrieveHttps'] as const);
     const protocols = transport === 'coap' ? (['eimRetrieveCoaps', 'eimInjectCoaps'] as const) : https;
     return this.eim.eimConfiguration({ eid: EID, token, euiccCiPKId: pki.euicc.ciKeyId, protocols });
@@ -275,6 +299,8 @@ export class EimHost {
 /** A whole device and everything around it, on one virtual clock and without a socket. */
 export class World {
   readonly options: WorldOptions;
+  /** Of each eIM. */
+  readonly transports: readonly Transport[];
   readonly pki: Pki;
   readonly clock = new VirtualClock();
   readonly random: () => number;
@@ -282,7 +308,7 @@ export class World {
   readonly events: TraceEvent[] = [];
   readonly broker: MemoryBroker;
   readonly network: Network;
-  /** Between the device and the first eIM, where they speak CoAP. */
+  /** Between the device and the first eIM that speaks CoAP. */
   readonly udp: LossyNetwork;
   readonly psk = { identity: EID, key: Buffer.alloc(16, 7) };
   readonly randomBytes = (count: number) =>
@@ -316,7 +342,9 @@ export class World {
   readonly serveSmdp = ({ path, body }: MemoryRequest): MemoryResponse => serveJson(this.smdp, path, body);
 
   private constructor(options: WorldOptions, pki: Pki) {
+    const { transport = 'mqtt', transports = Array<Transport>(options.eims ?? 1).fill(transport) } = options;
     this.options = options;
+    this.transports = transports;
     this.pki = pki;
     this.random = seeded(options.seed ?? 1);
     this.trace = new Trace(this.clock);
@@ -352,10 +380,7 @@ export class World {
     const { from } = options;
     if (from?.card) MemoryStore.prototype.save.call(this.cardStore, from.card);
     if (from?.stateChange) this.storage.write('stateChange', from.stateChange);
-    this.eims = Array.from(
-      { length: options.eims ?? 1 },
-      (_nothing, index) => new EimHost(this, index, from?.eims[index]),
-    );
+    this.eims = transports.map((_transport, index) => new EimHost(this, index, from?.eims[index]));
     this.insertCard();
     this.modem = new SimulatedModem({
       card: this.euicc,
@@ -388,6 +413,18 @@ export class World {
     const world = await World.make(options);
     world.startIpa();
     await world.untilState('idle');
+    return world;
+  }
+
+  /** As idle(), with all eIMs associated: the first one adds the others. */
+  static async associated(options: WorldOptions): Promise<World> {
+    const world = await World.idle(options);
+    for (const host of world.eims.slice(1)) {
+      const added = await world.order({ eco: [{ op: 'addEim', eim: hex(host.configuration()) }] });
+      if (added.outcome === 'verified') host.eim.setToken(EID, added.results[0].associationToken);
+      const isReady = () => host.eim.devices()[0]?.onboarded && world.ipad.state === 'idle';
+      await world.until(isReady, `${host.name} to be served`);
+    }
     return world;
   }
 
@@ -447,7 +484,7 @@ export class World {
         const host = this.eims.find(({ name }) => name === eim.eimId);
         const kind = chooseLink(eim, this.links);
         if (!host || !kind) return undefined;
-        if (kind === 'https') return this.#httpsLink(eim, life);
+        if (kind === 'https') return this.#httpsLink(eim, life, host.transport);
         if (kind === 'coaps') return this.#coapLink(eim, life);
         return new MqttLink({
           eimId: eim.eimId,
@@ -472,8 +509,7 @@ export class World {
   }
 
   get links(): LinkKind[] {
-    const { transport = 'mqtt' } = this.options;
-    return [transport === 'mqtt' ? 'mqtt' : transport === 'coap' ? 'coaps' : 'https'];
+    return [...new Set(this.transports.map((transport) => LINKS[transport]))];
   }
 
   /** Its sessions outlive the IPA. */
@@ -487,7 +523,7 @@ export class World {
     const observe = this.trace.observer('ipa');
     return new CoapLink({
       eimId,
-      udp: this.options.dtls ? this.#dtls() : { io: this.udp.io },
+      udp: life.datagrams(this.options.dtls ? this.#dtls() : { io: this.udp.io }),
       host: '10.0.0.1',
       timer: life.timer,
       random: this.random,
@@ -498,8 +534,8 @@ export class World {
     });
   }
 
-  #httpsLink({ eimId, eimFqdn = '' }: EimConfiguration, life: Life): HttpsLink {
-    const { transport, times, messageLimit } = this.options;
+  #httpsLink({ eimId, eimFqdn = '' }: EimConfiguration, life: Life, transport: Transport): HttpsLink {
+    const { times, messageLimit } = this.options;
     const observe = this.trace.observer('ipa');
     return new HttpsLink({
       eimId,
@@ -529,6 +565,7 @@ export class World {
   /** The whole device loses power at once. */
   powerCut(): void {
     this.life.kill();
+    this.#secured = undefined;
     this.modem.powerOff();
   }
 

@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { hex, unhex } from '../../../host-sim/asn1/index.js';
-import { ALPHA, BETA, EID, World, type WorldOptions } from '../../support/world.js';
-
-async function withTwo(options: WorldOptions = {}): Promise<World> {
-  const world = await World.idle({ eims: 2, ...options });
-  const added = await world.order({ eco: [{ op: 'addEim', eim: hex(world.eims[1].configuration()) }] });
-  if (added.outcome === 'verified') world.eims[1].eim.setToken(EID, added.results[0].associationToken);
-  await world.until(
-    () => world.eims[1].eim.devices()[0]?.onboarded && world.ipad.state === 'idle',
-    'the second eIM',
-  );
-  return world;
-}
+import { ALPHA, BETA, EID, World } from '../../support/world.js';
 
 describe('several eIMs', () => {
   it('each gets its own results', async () => {
-    const world = await withTwo();
+    const world = await World.associated({ eims: 2 });
     expect(await world.order({ psmo: [{ op: 'listProfileInfo' }] }, { by: 1 })).toMatchObject({ ok: true });
     expect(await world.order({ psmo: [{ op: 'enable', iccid: BETA }] }, { by: 1 })).toMatchObject({
       ok: true,
@@ -29,7 +18,7 @@ describe('several eIMs', () => {
   });
 
   it('none can make the IPA forget the result of another one', async () => {
-    const world = await withTwo();
+    const world = await World.associated({ eims: 2 });
     const [main, other] = world.eims;
     // The one has a result on the eUICC and does not take it now.
     main.instead = (payload) => {
@@ -63,7 +52,7 @@ describe('several eIMs', () => {
   });
 
   it('one that cannot be reached gets another address from the other one, and is tried there at once', async () => {
-    const world = await withTwo();
+    const world = await World.associated({ eims: 2 });
     const [, other] = world.eims;
     other.stop();
     world.ipad.poll();
@@ -85,7 +74,7 @@ describe('several eIMs', () => {
   });
 
   it('one that was removed has its result all the same, however long that takes', async () => {
-    const world = await withTwo();
+    const world = await World.associated({ eims: 2 });
     const [main, other] = world.eims;
     void other.order({ eco: [{ op: 'deleteEim', eimId: other.name }] });
     other.onMessage = (stage, payload) => {
@@ -110,7 +99,7 @@ describe('several eIMs', () => {
   });
 
   it.each([0, 1])('number %i is unreachable, the other one works', async (dead) => {
-    const world = await withTwo();
+    const world = await World.associated({ eims: 2 });
     const other = 1 - dead;
     world.eims[dead].stop();
     const since = world.clock.ticks;
