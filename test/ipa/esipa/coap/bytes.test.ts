@@ -24,8 +24,8 @@ function fivePackages(world: World): Promise<unknown> {
 }
 
 it.each([
-  ['CoAP', false, { poll: 140, packages: 2_900 }],
-  ['CoAP over DTLS with a connection id', true, { poll: 200, packages: 3_600 }],
+  ['CoAP', false, { poll: 140, packages: 2_800 }],
+  ['CoAP over DTLS with a connection id', true, { poll: 200, packages: 3_400 }],
 ] as const)('%s: bytes on the wire', async (name, dtls, most) => {
   const world = await World.idle({ transport: 'coap', dtls });
   const poll = await measure(world, () => world.poll());
