@@ -13,7 +13,8 @@ import { attempt, transfer } from './messages.js';
 import { checkOrder, eidBytes, type Order, operationsOf, type PackageOrder } from './orders.js';
 import { Outbox } from './outbox.js';
 import type { Outcome } from './outcome.js';
-import { Relay, type RspConnection } from './relay.js';
+import { Relay } from './relay.js';
+import type { RspConnection } from './rsp-connection.js';
 import { type Device, type DeviceView, EimState, type Mode, type Task, viewOf } from './state.js';
 import { Waiting } from './waiting.js';
 

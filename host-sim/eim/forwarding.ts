@@ -2,7 +2,7 @@ import type { TimerHandle } from '../../hal/contracts/index.js';
 import { decode, PendingNotification } from '../asn1/index.js';
 import type { Clock } from '../clock.js';
 import type { EimHappening } from '../events.js';
-import type { RspConnection } from './relay.js';
+import type { RspConnection } from './rsp-connection.js';
 import type { Device, EimState } from './state.js';
 
 /** After a failed attempt, milliseconds. */

@@ -25,6 +25,6 @@ export {
   type PsmoOrder,
 } from './orders.js';
 export type { OperationResult, Outcome } from './outcome.js';
-export type { RspConnection } from './relay.js';
 export { type RspClientOptions, rspClient } from './rsp-client.js';
+export type { RspConnection } from './rsp-connection.js';
 export type { DeviceView } from './state.js';

@@ -25,47 +25,19 @@ import { sameBytes } from '../bytes.js';
 import type { EimHappening } from '../events.js';
 import { isChainProblem, oidOfCertificate } from '../pki/index.js';
 import { bindConfirmationCode, hashConfirmationCode } from '../rsp/index.js';
-import {
-  type Known,
-  wholeAuthentication,
-  wholeCancellation,
-  wholeNotification,
-  wholePreparation,
-} from './compact.js';
+import { wholeAuthentication, wholeCancellation, wholeNotification, wholePreparation } from './compact.js';
 import type { MessageContext } from './esipa.js';
 import { attempt } from './messages.js';
 import { metadataOf } from './metadata.js';
 import { activation, type DownloadTrigger } from './orders.js';
+import { type RelaySession, RelaySessions, remember, repeated } from './relay-sessions.js';
+import { type Later, type RspConnection, whenThere } from './rsp-connection.js';
 import type { Device, EimState, Task } from './state.js';
-
-/**
- * Asks an SM-DP+ or SM-DS (ES9+', ES11'): in this process, or far away, and then the answer is a promise that rejects when
- * it cannot be reached. HandleNotification has no answer.
- */
-export type RspConnection = (
-  address: string,
-  request: RemoteProfileProvisioningRequest,
-) => RemoteProfileProvisioningResponse | undefined | Promise<RemoteProfileProvisioningResponse | undefined>;
-
-type Later<T> = T | Promise<T>;
 
 interface RelayContext {
   readonly state: EimState;
   readonly connect: RspConnection | undefined;
   observe(what: EimHappening, eid: string | undefined, detail: Record<string, unknown>): void;
-}
-
-/** One session with a server, run for a task. In memory: the server would not wait for an eIM that restarts. */
-interface RelaySession {
-  eid: string;
-  task: Task;
-  address: string;
-  known: Known;
-  isSmds: boolean;
-  /** BF25 as the SM-DP+ gave it. */
-  metadata?: Uint8Array;
-  /** An IPA that hears nothing sends the same again; the server would take it for something new. */
-  last?: { request: Uint8Array; answer: Uint8Array };
 }
 
 const undefinedError = 127;
@@ -82,7 +54,7 @@ const es11Codes: Readonly<Record<number, number>> = { 6: 56, 7: 10 };
 /** The eIM between IPA and SM-DP+: SGP.32 §3.2.3.2, §5.14.1–3, §5.14.8; procedures.md §7. */
 export class Relay {
   readonly #eim: RelayContext;
-  readonly #sessions = new Map<string, RelaySession>();
+  readonly #sessions = new RelaySessions();
 
   constructor(context: RelayContext) {
     this.#eim = context;
@@ -108,7 +80,7 @@ export class Relay {
     notification: PendingNotification,
   ): PendingNotification {
     const compact = notification.compactProfileInstallationResult?.compactProfileInstallationResultData;
-    const session = compact && this.#sessions.get(hex(compact.transactionId));
+    const session = compact && this.#sessions.find(compact.transactionId);
     const { serverAddress, smdpOid } = session?.known ?? {};
     const metadata = session?.metadata && decode(StoreMetadataRequest, session.metadata);
     return wholeNotification(notification, {
@@ -131,7 +103,7 @@ export class Relay {
     const { device, task, order } = found;
     const { eid } = device;
     if (order.way === 'direct') return refuse(undefinedError, 'the download was ordered to be direct', eid);
-    const again = [...this.#sessions.values()].find((one) => one.task === task && repeated(one, message));
+    const again = this.#sessions.repeated(task, message);
     if (again?.last) return again.last.answer;
 
     const data = order.activationCode === undefined ? undefined : activation(order.activationCode);
@@ -151,7 +123,7 @@ export class Relay {
         euiccInfo1,
       },
     });
-    return then(asked, (response) => {
+    return whenThere(asked, (response) => {
       const { initiateAuthenticationOk: ok, initiateAuthenticationError: code } =
         response?.initiateAuthenticationResponse ?? {};
       if (!ok)
@@ -182,8 +154,7 @@ export class Relay {
           ...(ctxParams1 && { ctxParams1 }),
         },
       };
-      for (const [id, other] of this.#sessions) if (other.task === task) this.#sessions.delete(id);
-      this.#sessions.set(hex(transactionId), session);
+      this.#sessions.begin(transactionId, session);
       task.session = { transactionId: transactionId.slice(), address };
       this.#eim.state.save();
       this.#eim.observe('relayed', eid, {
@@ -225,7 +196,7 @@ export class Relay {
     };
     const request = attempt(() => decode(AuthenticateClientRequest, message));
     if (!request) return refuse(undefinedError, 'AuthenticateClient cannot be read');
-    const session = this.#session(request.transactionId, context);
+    const session = this.#sessions.find(request.transactionId, context.eid);
     if (!session) return refuse(invalidTransactionId.authenticate, 'the transactionId is unknown');
     if (repeated(session, message)) return session.last!.answer;
     const { eid, address, known } = session;
@@ -237,7 +208,7 @@ export class Relay {
         authenticateServerResponse: decode(signed(AuthenticateServerResponse), whole),
       },
     });
-    return then(asked, (response) => {
+    return whenThere(asked, (response) => {
       if (session.isSmds) return this.#events(session, message, response, refuse);
       const { authenticateClientOk: ok, authenticateClientError: code } =
         response?.authenticateClientResponseEs9 ?? {};
@@ -340,7 +311,7 @@ export class Relay {
     };
     const request = attempt(() => decode(GetBoundProfilePackageRequest, message));
     if (!request) return refuse(undefinedError, 'GetBoundProfilePackage cannot be read');
-    const session = this.#session(request.transactionId, context);
+    const session = this.#sessions.find(request.transactionId, context.eid);
     if (!session) return refuse(invalidTransactionId.bind, 'the transactionId is unknown');
     if (repeated(session, message)) return session.last!.answer;
     const { eid, address, known } = session;
@@ -352,7 +323,7 @@ export class Relay {
         prepareDownloadResponse: decode(signed(PrepareDownloadResponse), whole),
       },
     });
-    return then(asked, (response) => {
+    return whenThere(asked, (response) => {
       const { getBoundProfilePackageOk: ok, getBoundProfilePackageError: code } =
         response?.getBoundProfilePackageResponse ?? {};
       if (!ok)
@@ -386,7 +357,7 @@ export class Relay {
     };
     const request = attempt(() => decode(CancelSessionRequestEs9, message));
     if (!request) return refuse(undefinedError, 'CancelSession cannot be read');
-    const session = this.#session(request.transactionId, context);
+    const session = this.#sessions.find(request.transactionId, context.eid);
     if (!session) return refuse(invalidTransactionId.cancel, 'the transactionId is unknown');
     if (repeated(session, message)) return session.last!.answer;
     const { eid, address, known } = session;
@@ -395,7 +366,7 @@ export class Relay {
     const asked = this.#ask(address, {
       cancelSessionRequestEs9: { transactionId: request.transactionId, cancelSessionResponse },
     });
-    return then(asked, (response) => {
+    return whenThere(asked, (response) => {
       const code = response?.cancelSessionResponseEs9?.cancelSessionError;
       if (!response?.cancelSessionResponseEs9)
         return refuse(undefinedError, `${address} did not answer`, eid);
@@ -422,12 +393,6 @@ export class Relay {
     return undefined;
   }
 
-  #session(transactionId: Uint8Array, { eid }: MessageContext): RelaySession | undefined {
-    const session = this.#sessions.get(hex(transactionId));
-    if (!session || (eid !== undefined && session.eid !== eid)) return undefined;
-    return session;
-  }
-
   /** Nothing when the server cannot be reached: that is told, and the IPA gets 127. */
   #ask(
     address: string,
@@ -447,23 +412,10 @@ export class Relay {
   }
 }
 
-function then<T, R>(value: Later<T>, next: (value: T) => R): Later<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
-}
-
 const sameName = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
 function allowed(code: number | undefined, codes: readonly number[]): number {
   return code !== undefined && codes.includes(code) ? code : undefinedError;
-}
-
-function repeated({ last }: RelaySession, message: Uint8Array): boolean {
-  return last !== undefined && sameBytes(last.request, message);
-}
-
-function remember(session: RelaySession, request: Uint8Array, answer: Uint8Array): Uint8Array {
-  session.last = { request: request.slice(), answer };
-  return answer;
 }
 
 function oidOf(certificate: Uint8Array): string | undefined {

@@ -10,7 +10,7 @@ import {
 } from '../asn1/index.js';
 import { pem } from '../pki/index.js';
 import { EimError } from './error.js';
-import type { RspConnection } from './relay.js';
+import type { RspConnection } from './rsp-connection.js';
 
 export interface RspClientOptions {
   /** Where a name of an activation code really is: "smdp.example.com" → "https://127.0.0.1:8443". */
