@@ -1,3 +1,4 @@
+import type { TransportCost } from '../../host-sim/cli/demo-meter.js';
 import { xsIpa } from '../program.js';
 
 /** The event `summary` of the demo (docs/events.md), as far as tests look at it. */
@@ -10,6 +11,7 @@ export interface Summary {
   profileSwitches: number;
   apdus: number;
   esipa: { messages: number };
+  transports: TransportCost[];
   steps: {
     title: string;
     apdus: number;

@@ -98,6 +98,22 @@ describe('mistakes of users', () => {
     ['unknown quirks', () => ['device', '--quirks', 'nope'], /'nope' is invalid.*generic.*quectel-eg95/],
     ['a way that is none', () => ['card', 'show', '--access', 'usb'], /Allowed choices are auto, csim, cgla/],
     ['a personality that is none', () => ['demo', '--personality', 'nope'], /there are generic, csim-only/],
+    ['no transport', () => ['demo', '--transport', 'sms'], /choices are mqtt, mqtts, coap, coaps, https/],
+    [
+      'a broker without MQTT',
+      () => ['demo', '--transport', 'coap', '--broker', 'mqtt://127.0.0.1'],
+      /--broker is for mqtt and mqtts; leave it out with --transport coap/,
+    ],
+    [
+      "a broker's scheme and another transport",
+      () => ['demo', '--transport', 'mqtt', '--broker', 'mqtts://127.0.0.1'],
+      /is a broker for mqtts, not for mqtt/,
+    ],
+    [
+      'two forms of one link',
+      () => ['demo', '--transport', 'coap', '--backup-transport', 'coaps'],
+      /coap and coaps are two forms of one link.*name another --backup-transport/,
+    ],
     [
       'a configuration of another kind',
       () => ['device', '--eim-configuration', '3003020101'],
