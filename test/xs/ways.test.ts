@@ -86,7 +86,7 @@ await describeOnXs('the ways of a device on XS to its eIM', () => {
       device.stop();
       await device.run();
       expect(device.figures).toMatchObject({ serialLost: 0, restarts: 0 });
-      expect(device.figures?.peakStack).toBeLessThanOrEqual(340);
+      expect(device.figures?.peakStack).toBeLessThanOrEqual(320);
     },
   );
 

@@ -253,7 +253,10 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     this.wait();
     // The name may lead elsewhere by now.
     this.#address = undefined;
-    if (!this.#active || this.#pause !== undefined) return;
+    if (this.#active && this.#pause === undefined) this.reconnectLater();
+  }
+
+  private reconnectLater(): void {
     const { timer, random } = this.#options;
     const { backOff, backOffLimit } = this.#times;
     const pause = Math.min(backOffLimit, backOff * 2 ** Math.min(this.#failures++, 20));
