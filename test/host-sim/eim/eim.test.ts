@@ -565,6 +565,20 @@ describe('injection', () => {
     expect(pushed).toHaveLength(1);
   });
 
+  it('is answered to the next poll when the link says that it did not arrive', () => {
+    const setting = onboard(setUp());
+    const pushed = withLink(setting);
+    void setting.eim.queue(eid, enable, { mode: 'injection' });
+    // Something else did not arrive.
+    setting.eim.undelivered(eid, unhex('BF4E020500'));
+    setting.eim.undelivered('89049032000000000000000000000000', pushed[0]);
+    expect(poll(setting).eimPackageError).toBe(1);
+    setting.eim.undelivered(eid, pushed[0]);
+    const answer = setting.eim.handle(setting.device.poll(), link)!;
+    expect(hex(answer).endsWith(hex(setting.eim.lastPackage(eid)))).toBe(true);
+    expect(pushed).toHaveLength(1);
+  });
+
   it('may be answered by a BF50 after a loss of power', async () => {
     const setting = onboard(setUp());
     const pushed = withLink(setting);
