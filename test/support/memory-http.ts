@@ -31,7 +31,7 @@ export class MemoryHttp {
   /** Bytes of an answer that arrive at once. */
   piece = 1_000;
   /** False: connections cannot be made, and open ones are dead. */
-  reachable: () => boolean = () => true;
+  reachable: (host: string) => boolean = () => true;
   /** Called before a server sees a request and after it has answered. */
   onMessage: ((stage: 'before' | 'after', request: MemoryRequest) => void) | undefined;
   readonly requests: MemoryRequest[] = [];
@@ -83,7 +83,7 @@ export class MemoryHttp {
           this.#options.onError?.(error);
         };
         const announce = () => {
-          if (!http.reachable()) return fail();
+          if (!http.reachable(host)) return fail();
           if (announced === answer.length) return options.onDone?.();
           const count = Math.min(http.piece, answer.length - announced);
           announced += count;
@@ -91,7 +91,7 @@ export class MemoryHttp {
         };
         const arrive = () => {
           const server = http.#servers.get(host);
-          if (!server || !http.reachable()) return fail();
+          if (!server || !http.reachable(host)) return fail();
           const request = { host, path: options.path ?? '/', body, headers, connection };
           http.requests.push(request);
           http.onMessage?.('before', request);

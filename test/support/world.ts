@@ -150,7 +150,7 @@ export class EimHost {
   eim!: Eim;
   up = false;
   /** Called before the eIM sees a message and after it has answered, with CoAP for each datagram; may stop the host. */
-  onMessage: ((stage: 'before' | 'after', payload: Uint8Array) => void) | undefined;
+  onMessage: ((stage: 'before' | 'after', payload: Uint8Array, way: LinkKind) => void) | undefined;
   /** Stands in for the eIM: takes the bytes and gives the answer. */
   instead: ((payload: Uint8Array) => Uint8Array | undefined) | undefined;
   readonly #world: World;
@@ -184,7 +184,7 @@ export class EimHost {
 
   async #respond({ path, body, connection }: MemoryRequest): Promise<MemoryResponse> {
     if (!this.up) return { status: 503 };
-    this.onMessage?.('before', body);
+    this.onMessage?.('before', body, 'https');
     const speaker = speakerOf(path, body);
     if (speaker !== undefined) this.#speakers.set(connection, speaker);
     let answer: RspAnswer;
@@ -195,7 +195,7 @@ export class EimHost {
       const { status, retryAfter } = error;
       return { status, ...(retryAfter !== undefined && { headers: { 'retry-after': String(retryAfter) } }) };
     }
-    this.onMessage?.('after', body);
+    this.onMessage?.('after', body, 'https');
     if (!this.up) return { status: 503 };
     if (!answer) return { status: 204 };
     if ('asn1' in answer) return { status: 200, body: answer.asn1 };
@@ -236,7 +236,7 @@ export class EimHost {
       clock,
       random,
       send: (datagram, to) => {
-        this.onMessage?.('after', datagram);
+        this.onMessage?.('after', datagram, 'coaps');
         if (options.dtls) door.write(sessions[to.port], datagram);
         else udp.deliver(datagram);
       },
@@ -249,7 +249,7 @@ export class EimHost {
       onData: (session, data) => take(data, { address: 'session', port: sessions.indexOf(session) }),
     });
     const take: CoapBinding['take'] = (datagram, peer) => {
-      this.onMessage?.('before', datagram);
+      this.onMessage?.('before', datagram, 'coaps');
       if (this.up) binding.take(datagram, peer);
     };
     this.#coap = binding;
@@ -272,12 +272,12 @@ export class EimHost {
 
   #take(payload: Uint8Array): boolean {
     if (!this.up) return false;
-    this.onMessage?.('before', payload);
+    this.onMessage?.('before', payload, 'mqtt');
     if (!this.up) return false;
     const answer = this.instead
       ? this.instead(payload)
       : this.eim.handle(payload, { eid: EID, link: 'mqtt' });
-    this.onMessage?.('after', payload);
+    this.onMessage?.('after', payload, 'mqtt');
     if (!this.up) return false;
     if (answer) this.publish(answer);
     return true;
