@@ -3,6 +3,7 @@ import Session, { type Transport } from 'ssl/session';
 import SdkTimer from 'timer';
 import { type TcpConfiguration, type TcpOptions, type TcpSocket, XsIpaError } from '../../contracts/index.js';
 import { ServerCertificates } from './tls-certificates.js';
+import { isSoundRecord } from './tls-signature.js';
 import type { Trust } from './tls-trust.js';
 
 interface TlsOptions extends TcpOptions {
@@ -45,6 +46,16 @@ export class KeptSession {
   }
 }
 
+/** The SDK's session, which does not get to see what it would go wrong with. */
+class CheckedSession extends Session {
+  override readPacket(transport: Transport): ArrayBuffer | undefined {
+    const record = super.readPacket(transport);
+    if (record && !this.serverCipher && !isSoundRecord(new Uint8Array(record)))
+      throw new XsIpaError('untrusted', "the server's signature is none of ECDSA");
+    return record;
+  }
+}
+
 /**
  * TLS 1.2 of the SDK's session as a TcpSocket. Beside the SDK's own class: what is wrong in a handshake ends in onError and not
  * in an exception at the top, and a handshake counts only when the server has proved that the key is its own.
@@ -68,7 +79,7 @@ export class TlsSocket implements TcpSocket {
     this.#options = options;
     this.#certificates = new ServerCertificates(trust, serverName);
     this.#kept = kept ?? new KeptSession();
-    const session = new Session({
+    const session = new CheckedSession({
       serverName,
       protocolVersion: TLS_1_2,
       tls_max_fragment_length: RECORD,

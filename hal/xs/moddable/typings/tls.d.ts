@@ -20,6 +20,8 @@ declare module 'ssl/session' {
     applicationData: object | undefined;
     alert: { level: number; description: number } | undefined;
     initiateHandshake(): void;
+    /** The next record, once it is there as a whole. */
+    readPacket(transport: Transport): ArrayBuffer | undefined;
     /** One step. @returns whether it is over, in the one way or the other */
     handshake(transport: Transport): boolean;
     /** The contents of the next record; null: the server has closed the session. */
