@@ -1,3 +1,4 @@
+export * from './address.js';
 export * from './error.js';
 export * from './events.js';
 export * from './http.js';

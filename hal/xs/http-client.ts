@@ -3,6 +3,7 @@ import {
   type HttpClientOptions,
   type HttpRequest,
   type HttpRequestOptions,
+  isAddress,
   type Resolver,
   type ResolverConfiguration,
   type TcpConfiguration,
@@ -11,7 +12,6 @@ import {
   type TimerHandle,
   XsIpaError,
 } from '../contracts/index.js';
-import { isAddress } from './address.js';
 import { bodyLength, requestHead } from './http-head.js';
 import { Heard, HttpParser } from './http-parser.js';
 

@@ -1,4 +1,5 @@
 import {
+  isAddress,
   type MqttOptions,
   type Resolver,
   type ResolverConfiguration,
@@ -7,7 +8,6 @@ import {
   type Timer,
   XsIpaError,
 } from '../contracts/index.js';
-import { isAddress } from './address.js';
 
 /** What the device's client needs beside the contract's options; it travels beside `io` in the configuration. */
 export interface XsMqttOptions extends MqttOptions {

@@ -48,3 +48,19 @@ export const StateChangeCause = {
   deviceChange: 6,
   undefined: 127,
 } as const;
+
+/** Tag of a message: two bytes, as all of them have; 0 where there is none. */
+export function firstTag(message: Uint8Array): number {
+  return message.length > 1 ? (message[0] << 8) | message[1] : 0;
+}
+
+/** Length of a message whose beginning this is; its tag has two bytes. */
+export function lengthOf(message: Uint8Array): number {
+  let length = message.length > 2 ? message[2] : 0;
+  let at = 3;
+  if (length > 0x80) {
+    const end = at + (length & 0x7f);
+    for (length = 0; at < end; at++) length = length * 256 + (at < message.length ? message[at] : 0);
+  }
+  return at + length;
+}

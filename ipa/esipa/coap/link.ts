@@ -1,4 +1,5 @@
 import {
+  isAddress,
   type Observer,
   type Resolver,
   type ResolverConfiguration,
@@ -17,7 +18,7 @@ import {
   LinkError,
   type LinkTimes,
 } from '../link.js';
-import { EsipaTag } from '../tags.js';
+import { EsipaTag, firstTag, lengthOf } from '../tags.js';
 import { CoapClient, type CoapError, type CoapRequests, type CoapTimes } from './client.js';
 import { CoapCode, type CoapReader } from './message.js';
 import { type CoapServerOwner, CoapServerRole } from './server.js';
@@ -186,7 +187,7 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
   private connect(): void {
     const { host, dns } = this.#options;
     this.tell('connecting');
-    if (this.#address !== undefined || !dns) {
+    if (this.#address !== undefined || !dns || isAddress(host)) {
       this.open(this.#address ?? host);
       return;
     }
@@ -386,7 +387,7 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     ) {
       // The response says that the message arrived; a body has nothing more to say.
       this.end()?.resolve(message);
-    } else if (tag === firstTag(job.request) && job.accept(message)) {
+    } else if (tag === firstTag(job.request) && lengthOf(message) === message.length && job.accept(message)) {
       this.end()?.resolve(message);
     } else {
       this.drop(tag, tag === firstTag(job.request) ? 'notMatching' : 'notAwaited');
@@ -526,8 +527,4 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     this.#dropped++;
     this.#options.observe?.({ event: 'dropped', eimId: this.eimId, tag, reason, count: this.#dropped });
   }
-}
-
-function firstTag(message: Uint8Array): number {
-  return message.length > 1 ? (message[0] << 8) | message[1] : 0;
 }

@@ -16,7 +16,7 @@ import {
   LinkError,
   type LinkTimes,
 } from '../link.js';
-import { EsipaTag } from '../tags.js';
+import { EsipaTag, firstTag, lengthOf } from '../tags.js';
 import type { EsipaBinding } from './binding.js';
 import { type ExchangeOwner, HttpsExchange } from './exchange.js';
 
@@ -435,19 +435,4 @@ export class HttpsLink implements EsipaLink, ExchangeOwner {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : 'the connection broke';
-}
-
-function firstTag(message: Uint8Array): number {
-  return message.length > 1 ? (message[0] << 8) | message[1] : 0;
-}
-
-/** Length of a message whose beginning this is; its tag has two bytes. */
-function lengthOf(message: Uint8Array): number {
-  let length = message.length > 2 ? message[2] : 0;
-  let at = 3;
-  if (length > 0x80) {
-    const end = at + (length & 0x7f);
-    for (length = 0; at < end; at++) length = length * 256 + (at < message.length ? message[at] : 0);
-  }
-  return at + length;
 }

@@ -3,7 +3,7 @@ import type { IpaEvent } from '../../events.js';
 import { digits } from '../../text.js';
 import { TlvError, Writer } from '../../tlv/index.js';
 import { type Accept, type AnswerSink, type EsipaLink, LinkError } from '../link.js';
-import { EsipaTag } from '../tags.js';
+import { EsipaTag, firstTag } from '../tags.js';
 import { MqttConnection, type MqttConnectionOptions } from './connection.js';
 import { Outbox, type Outgoing } from './outbox.js';
 
@@ -406,8 +406,4 @@ export class MqttLink extends MqttConnection implements EsipaLink {
 /** Fills in a template of a topic or client id. */
 function fill(template: string, { eid, eimId }: MqttLinkOptions): string {
   return template.split('{eid}').join(digits(eid)).split('{eimId}').join(eimId);
-}
-
-function firstTag(message: Uint8Array): number {
-  return message.length > 1 ? (message[0] << 8) | message[1] : 0;
 }

@@ -41,7 +41,7 @@ describe('long answers (RFC 7959)', () => {
     const answer = await world([step]).ask();
     if (isTaken) expect((answer as Buffer).length).toBeGreaterThanOrEqual(4_096);
     expect(typeof answer).toBe(isTaken ? 'object' : 'string');
-    if (isTaken) expect(body.subarray(0, answer.length).equals(answer as Buffer)).toBe(true);
+    if (isTaken) expect(answer).toEqual(message(answer.length));
   });
 
   it.each([

@@ -1,15 +1,10 @@
 import type { NamedOption } from 'coap-packet';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { VirtualClock } from '../../../../host-sim/clock.js';
 import { CoapLink, type CoapLinkOptions } from '../../../../ipa/esipa/coap/index.js';
 import type { IpaEvent } from '../../../../ipa/events.js';
-import { LossyNetwork, type ServerOptions, TestCoapServer, type Weather } from './network.js';
+import { LossyNetwork, message, type ServerOptions, TestCoapServer, type Weather } from './network.js';
 
-const message = (length: number, seed = 1) => {
-  const bytes = Buffer.from(Uint8Array.from({ length }, (_, i) => i * 7 + seed));
-  bytes.set([0xbf, 0x4f], 0);
-  return bytes;
-};
 const poll = Buffer.from('bf4f125a1089049032123451234512345678901235', 'hex');
 const any = () => true;
 
@@ -250,6 +245,51 @@ describe('the CoAP link', () => {
     const { clock, link } = world({}, { host: 'eim.example.com', dns: { io } });
     expect(await clock.run(link.exchange(poll, any))).toHaveLength(10);
     expect(names).toEqual(['eim.example.com', 'eim.example.com']);
+  });
+
+  it.each([
+    ['10.0.0.1', []],
+    ['::1', []],
+    ['10.0.0.1.example', ['10.0.0.1.example']],
+    ['10.0.1', ['10.0.1']],
+  ])('asks the resolver for names only: %s', (host, asked) => {
+    const names: string[] = [];
+    const io = class {
+      resolve(request: { host: string }) {
+        names.push(request.host);
+      }
+    };
+    const { link } = world({}, { host, dns: { io } });
+    expect(names).toEqual(asked);
+    expect(link.connected).toBe(asked.length === 0);
+    link.close();
+  });
+
+  it.each([
+    ['cut short', (whole: Buffer) => whole.subarray(0, -1)],
+    ['cut after its length', (whole: Buffer) => whole.subarray(0, 3)],
+    ['with a byte behind it', (whole: Buffer) => Buffer.concat([whole, Buffer.of(0)])],
+    [
+      'that says it is longer',
+      (whole: Buffer) =>
+        Buffer.concat([whole.subarray(0, 2), Buffer.of(0x84, 0xff, 0xff, 0xff, 0xff), whole]),
+    ],
+  ])('drops and counts an answer %s, of one block and of many', async (_what, damage) => {
+    for (const length of [20, 3_000]) {
+      let answer: Buffer = damage(message(length));
+      const { clock, link, events } = world({ handle: () => ({ body: answer }) });
+      const dropped = () => events.filter(({ event }) => event === 'dropped');
+      const accept = vi.fn(() => true);
+      for (let count = 1; count <= 2; count++) {
+        await expect(clock.run(link.exchange(poll, accept))).rejects.toMatchObject({ code: 'noAnswer' });
+        expect(dropped()).toHaveLength(count);
+        expect(dropped().at(-1)).toMatchObject({ tag: 0xbf4f, reason: 'notMatching', count });
+      }
+      expect(accept).not.toHaveBeenCalled();
+      answer = message(length);
+      expect(Buffer.from(await clock.run(link.exchange(poll, any)))).toEqual(answer);
+      link.close();
+    }
   });
 
   it('is closed for good', async () => {

@@ -82,6 +82,16 @@ export class LossyNetwork {
   }
 }
 
+/** A GetEimPackage message of `length` bytes in all. */
+export function message(length: number, seed = 1): Buffer<ArrayBuffer> {
+  const bytes = Buffer.from(Uint8Array.from({ length }, (_, i) => i * 7 + seed));
+  bytes.set([0xbf, 0x4f]);
+  if (length < 131) bytes.writeUInt8(length - 3, 2);
+  else if (length < 260) bytes.writeUInt16BE(0x8100 + length - 4, 2);
+  else bytes.writeUIntBE(0x820000 + length - 5, 2, 3);
+  return bytes;
+}
+
 export interface ServerOptions {
   /** What comes back; called once for each request body. */
   handle: (body: Buffer) => { code?: string; body?: Buffer };

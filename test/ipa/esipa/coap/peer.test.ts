@@ -3,12 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeTimer } from '../../../../hal/node/timer.js';
 import { NodeUdp } from '../../../../hal/node/udp.js';
 import { CoapLink } from '../../../../ipa/esipa/coap/index.js';
-
-const message = (length: number, seed = 1) => {
-  const bytes = Buffer.from(Uint8Array.from({ length }, (_, i) => i * 7 + seed));
-  bytes.set([0xbf, 0x4f], 0);
-  return bytes;
-};
+import { message } from './network.js';
 
 describe('the CoAP link against the server of the package coap', () => {
   let server: Server;

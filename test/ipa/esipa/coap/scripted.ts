@@ -1,14 +1,10 @@
 import { generate, type NamedOption, type Packet, type ParsedPacket, parse } from 'coap-packet';
 import { VirtualClock } from '../../../../host-sim/clock.js';
 import { CoapLink, type CoapLinkOptions } from '../../../../ipa/esipa/coap/index.js';
-import { LossyNetwork } from './network.js';
+import { LossyNetwork, message } from './network.js';
 
 export const poll = Buffer.from('bf4f125a1089049032123451234512345678901235', 'hex');
-export const message = (length: number) => {
-  const bytes = Buffer.from(Uint8Array.from({ length }, (_, i) => i * 7));
-  bytes.set([0xbf, 0x4f], 0);
-  return bytes;
-};
+export { message };
 
 /** What the server sends to a request; its own message id and type unless it is told another one. */
 export type Reply = Partial<Packet> & { from?: [address: string, port: number]; after?: number };
