@@ -47,7 +47,7 @@ async function download(size: number, options: Partial<HostOptions> = {}) {
 async function coap(size: number, options: Partial<HostOptions> = {}) {
   const server = createCoapServer((request, response) => {
     const body =
-      request.payload[1] === 0x50 ? Buffer.from('bf500100', 'hex') : Buffer.alloc(polls++ === 0 ? 6 : size);
+      request.payload[1] === 0x50 ? Buffer.from('bf500100', 'hex') : Buffer.alloc(polls++ === 0 ? 3 : size);
     body.set(request.payload.subarray(0, 2));
     response.end(body);
   });
