@@ -94,7 +94,10 @@ function checkDate(certificate: X509Certificate, now: number): void {
 
 function read(der: Uint8Array): X509Certificate {
   try {
-    return new X509Certificate(der);
+    const certificate = new X509Certificate(der);
+    // Read only when it is asked for, and its key may be of a kind that nobody knows.
+    certificate.publicKey;
+    return certificate;
   } catch {
     throw new DtlsError('protocol', 'the server shows a certificate that cannot be read', BAD_CERTIFICATE);
   }

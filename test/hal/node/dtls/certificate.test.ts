@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { ClientHello } from '../../../../hal/node/dtls/hello.js';
 import {
   type DtlsCertificate,
+  DtlsError,
   type DtlsExpectation,
   dtlsCertificate,
 } from '../../../../hal/node/dtls/index.js';
@@ -170,6 +171,40 @@ describe('DTLS with a certificate or a raw public key', () => {
     expect(() => check(expired)).toThrow(/valid from May/);
     expect(() => checkChain([], { pin: good.spki }, NAME, now)).toThrow('no certificate');
     expect(() => checkChain([good.spki], { pin: good.spki }, NAME, now)).toThrow('cannot be read');
+  });
+
+  it('takes a certificate with any byte changed for what it is, and refuses it', () => {
+    for (const trust of [{ pin: good.spki }, { roots: [ca.der] }]) {
+      const faults = new Set<string>();
+      for (let at = 0; at < other.der.length; at++) {
+        const changed = Buffer.from(other.der);
+        changed[at] ^= 1;
+        for (const chain of [[changed], [foreign.der, changed]]) {
+          let fault: unknown;
+          try {
+            checkChain(chain, trust, NAME, now);
+          } catch (error) {
+            fault = error;
+          }
+          expect(fault, `byte ${at}`).toBeInstanceOf(DtlsError);
+          faults.add((fault as DtlsError).code);
+        }
+      }
+      expect([...faults].sort()).toEqual(['protocol', 'untrusted']);
+    }
+  });
+
+  it('ends a handshake in which the key of a certificate is of an unknown kind', async () => {
+    const strange = Buffer.from(good.der);
+    strange[strange.indexOf('2a8648ce3d0201', 'hex') + 6] ^= 0x40;
+    const { clock, socket, errors, seen } = reach(
+      { chain: [strange], key: shown(good).key },
+      { roots: [ca.der] },
+    );
+    say(socket(), 'secret words');
+    await clock.advance(60_000);
+    expect(errors).toEqual([expect.stringMatching(/a certificate that cannot be read/)]);
+    expect([seen.opened, seen.data]).toEqual([[], []]);
   });
 
   it('refuses what is no DTLS, at the end of its attempts and with what was expected', async () => {
