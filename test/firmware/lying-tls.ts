@@ -13,9 +13,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 /**
  * How the server proves that the key of its certificate is its own: it does; it names no algorithm; its signature is zeros, or
  * of somebody else; it passes on the true server's signature and then its own parameters without one; it begins to
- * encrypt before there are keys.
+ * encrypt before there are keys; it takes up the session of the true server, which it is at first, and then goes on as in a new
+ * one, without a signature.
  */
-export type Proof = 'true' | 'none' | 'zeros' | 'wrong' | 'twice' | 'early';
+export type Proof = 'true' | 'none' | 'zeros' | 'wrong' | 'twice' | 'early' | 'resumed';
 
 export interface LyingTlsOptions {
   proof: Proof;
@@ -35,6 +36,8 @@ export class LyingTls {
   /** Connections, and what came in them when the client took the handshake for a good one. */
   connections = 0;
   heard = '';
+  /** Connections in which a session was offered. */
+  offered = 0;
   readonly #options: LyingTlsOptions;
   readonly #server: Server;
 
@@ -43,8 +46,13 @@ export class LyingTls {
     this.#server = createServer((socket) => {
       this.connections++;
       socket.on('error', () => {});
-      new Conversation(socket, this.#options, (text) => {
-        this.heard += text;
+      new Conversation(socket, this.#options, {
+        onOffer: () => this.offered++,
+        onData: (text) => {
+          // The true server's last word: what it has heard is no secret of a liar's.
+          if (this.#options.proof === 'resumed' && this.offered === 0) socket.destroy();
+          else this.heard += text;
+        },
       });
     });
   }
@@ -60,10 +68,15 @@ export class LyingTls {
   }
 }
 
+interface Listener {
+  onOffer(): void;
+  onData(text: string): void;
+}
+
 class Conversation {
   readonly #socket: Socket;
   readonly #options: LyingTlsOptions;
-  readonly #onData: (text: string) => void;
+  readonly #listener: Listener;
   readonly #random = randomBytes(32);
   readonly #messages: Buffer[] = [];
   #buffer: Buffer = Buffer.alloc(0);
@@ -73,11 +86,12 @@ class Conversation {
   /** Of what comes: the client has begun to encrypt. */
   #isSecret = false;
   #received = 0n;
+  #isFinished = false;
 
-  constructor(socket: Socket, options: LyingTlsOptions, onData: (text: string) => void) {
+  constructor(socket: Socket, options: LyingTlsOptions, listener: Listener) {
     this.#socket = socket;
     this.#options = options;
-    this.#onData = onData;
+    this.#listener = listener;
     socket.on('data', (bytes) => this.#take(bytes));
   }
 
@@ -98,8 +112,10 @@ class Conversation {
   }
 
   #record(type: number, body: Buffer): void {
-    if (type === CHANGE) this.#isSecret = true;
-    else if (type === DATA) this.#onData(body.toString('latin1'));
+    if (type === CHANGE) {
+      this.#isSecret = true;
+      this.#received = 0n;
+    } else if (type === DATA) this.#listener.onData(body.toString('latin1'));
     else if (type === HANDSHAKE) {
       this.#messages.push(body);
       if (body[0] === 1) this.#greet(body);
@@ -111,10 +127,18 @@ class Conversation {
   #greet(hello: Buffer): void {
     this.#clientRandom = hello.subarray(6, 38);
     const { proof, certificate } = this.#options;
-    this.#say(2, Buffer.concat([Buffer.from('0303', 'hex'), this.#random, Buffer.from('00c02b00', 'hex')]));
+    const offered = hello.subarray(39, 39 + hello[38]);
+    const isOffered = offered.length > 0;
+    if (isOffered) this.#listener.onOffer();
+    const id = proof !== 'resumed' ? Buffer.alloc(0) : isOffered ? offered : randomBytes(32);
+    this.#say(
+      2,
+      Buffer.concat([Buffer.from('0303', 'hex'), this.#random, sized(id, 1), Buffer.from('c02b00', 'hex')]),
+    );
     this.#say(11, sized(sized(Buffer.from(certificate), 3), 3));
     if (proof === 'twice') this.#exchange('true');
-    this.#exchange(proof === 'twice' ? 'none' : proof);
+    if (proof === 'resumed') this.#exchange(isOffered ? 'none' : 'true');
+    else this.#exchange(proof === 'twice' ? 'none' : proof);
     if (proof === 'early') {
       // Before the client has chosen a secret: with an empty one.
       this.#master = Buffer.alloc(0);
@@ -144,6 +168,9 @@ class Conversation {
   }
 
   #finish(isOrderly = true): void {
+    // Whoever takes up a session says it last, once more.
+    if (this.#isFinished) return;
+    this.#isFinished = true;
     const digest = createHash('sha256').update(Buffer.concat(this.#messages)).digest();
     const body = prf(this.#master!, 'server finished', digest, 12);
     if (isOrderly) this.#send(CHANGE, Buffer.of(1));

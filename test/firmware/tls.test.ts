@@ -56,4 +56,13 @@ describeWithSdk("the firmware's TLS", ({ socat }) => {
     expect(said).toContain('no connection to the server');
     expect(said).toContain(reason);
   });
+
+  it('says nothing to a server that takes up a session of another one, and begins anew without a proof', {
+    timeout: 600_000,
+  }, async () => {
+    const { server, said } = await meet(socat, 'resumed');
+    expect(server.offered, said).toBeGreaterThan(0);
+    expect(server.heard).toBe('');
+    expect(said).toContain('has not proved that the key of its certificate is its own');
+  });
 });

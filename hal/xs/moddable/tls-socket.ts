@@ -3,6 +3,7 @@ import Session, { type Transport } from 'ssl/session';
 import SdkTimer from 'timer';
 import { type TcpConfiguration, type TcpOptions, type TcpSocket, XsIpaError } from '../../contracts/index.js';
 import { ServerCertificates } from './tls-certificates.js';
+import { KeptSession } from './tls-session.js';
 import { isSoundRecord } from './tls-signature.js';
 import type { Trust } from './tls-trust.js';
 
@@ -19,32 +20,6 @@ const TLS_1_2 = 0x303;
 const RECORD = 4_096;
 /** What a record takes beside its contents, at most. */
 const OVERHEAD = 96;
-
-/** The last session with a server, in the shape that the SDK's session has its cache in. */
-export class KeptSession {
-  #id: ArrayBuffer | undefined;
-  #secret: ArrayBuffer | undefined;
-  /** The server took the session up: the one that was offered has come back. */
-  isResumed = false;
-
-  getByHost(): { id: ArrayBuffer; secret: ArrayBuffer } | undefined {
-    this.isResumed = false;
-    return this.#id && this.#secret ? { id: this.#id, secret: this.#secret } : undefined;
-  }
-
-  saveSession(_host: string, id: ArrayBuffer, secret: ArrayBuffer): void {
-    this.isResumed = this.#id !== undefined && isSame(this.#id, id);
-    this.#id = id;
-    this.#secret = secret;
-  }
-
-  deleteSessionID(): void {}
-
-  drop(): void {
-    this.#id = this.#secret = undefined;
-    this.isResumed = false;
-  }
-}
 
 /** The SDK's session, which does not get to see what it would go wrong with. */
 class CheckedSession extends Session {
@@ -184,7 +159,7 @@ export class TlsSocket implements TcpSocket {
     const isSure = this.#certificates.isProved || this.#kept.isResumed;
     if (!isSure || !clientCipher || !serverCipher || applicationData)
       throw new XsIpaError(
-        'badTrust',
+        'untrusted',
         'the server has not proved that the key of its certificate is its own',
       );
     this.#isReady = true;
@@ -211,11 +186,4 @@ export class TlsSocket implements TcpSocket {
 
 function roomOf(writable: number): number {
   return Math.max(0, Math.min(RECORD, writable - OVERHEAD));
-}
-
-function isSame(one: ArrayBuffer, other: ArrayBuffer): boolean {
-  const [left, right] = [new Uint8Array(one), new Uint8Array(other)];
-  if (left.length !== right.length) return false;
-  for (let at = 0; at < left.length; at++) if (left[at] !== right[at]) return false;
-  return true;
 }

@@ -1,7 +1,8 @@
 import type { SecureTcp, TcpConfiguration, TcpConstructor } from '../../contracts/index.js';
 import { XsTcp } from './tcp.js';
 import { trustOf } from './tls-certificates.js';
-import { KeptSession, TlsSocket } from './tls-socket.js';
+import { KeptSession } from './tls-session.js';
+import { TlsSocket } from './tls-socket.js';
 
 /**
  * TLS 1.2 of the SDK over its TCP. The handshake wants about 4 KB of stack, 10 KB of chunks and 6 KB of slots: more `creation`
