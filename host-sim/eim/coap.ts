@@ -12,7 +12,7 @@ import { CoapEndpoint, type Peer } from './coap-endpoint.js';
 import type { Eim } from './eim.js';
 import { EimError } from './error.js';
 import { ask } from './exchange.js';
-import { attempt } from './messages.js';
+import { acknowledgement, attempt } from './messages.js';
 
 export interface CoapBindingOptions {
   eim: Eim;
@@ -35,6 +35,8 @@ const LIMIT = 65_536;
 const REACHABLE = 300_000;
 /** A device that is there has mostly answered by then, milliseconds. */
 const ANSWERS = 2_000;
+/** Results of a device that are acknowledged together: the eUICC keeps them until then. */
+const TOGETHER = 8;
 /** Devices whose addresses are known at a time. */
 const DEVICES = 10_000;
 
@@ -44,7 +46,8 @@ const DEVICES = 10_000;
  * message, 4.13 for what is too long, 5.03 with Max-Age for what could not be saved.
  *
  * Packages to be injected go to the address of the device's last poll, while it is heard from there; other links get them
- * where there is none. One that does not arrive there is given to the device with its next poll.
+ * where there is none. One that does not arrive there is given to the device with its next poll. Their results are
+ * acknowledged when nothing else is to be injected, several with one message; what a device does not hear of, it sends again.
  */
 export class CoapBinding {
   readonly #options: CoapBindingOptions;
@@ -57,6 +60,8 @@ export class CoapBinding {
   readonly #sending = new Map<string, Promise<void>>();
   /** The one of these that waits for its response. */
   readonly #pushed = new Map<string, { to: Peer; message: Uint8Array; at: number }>();
+  /** Sequence numbers of results that are to be acknowledged. */
+  readonly #owed = new Map<string, number[]>();
   #tag = 0;
   #closed = false;
 
@@ -132,8 +137,17 @@ export class CoapBinding {
     const sending = before.then(() => this.#send(eid, to, Buffer.from(message)));
     this.#sending.set(eid, sending);
     void sending.then(() => {
-      if (this.#sending.get(eid) === sending) this.#sending.delete(eid);
+      // By then the eIM has injected what is next.
+      if (this.#sending.get(eid) !== sending) return;
+      this.#sending.delete(eid);
+      this.#acknowledge(eid, to);
     });
+  }
+
+  #acknowledge(eid: string, to: Peer): void {
+    const owed = this.#owed.get(eid);
+    this.#owed.delete(eid);
+    if (owed && !this.#closed) this.#inject(eid, to, acknowledgement(owed));
   }
 
   async #send(eid: string, to: Peer, message: Buffer): Promise<void> {
@@ -145,11 +159,19 @@ export class CoapBinding {
     if (this.#closed) return;
     if (!response?.code.startsWith('2.')) {
       this.#options.eim.undelivered(eid, message);
+      // It sends those results again.
+      this.#owed.delete(eid);
       const answer = response ? `answered ${response.code}` : 'did not answer';
       this.#problem(`the device ${eid} ${answer} to an injected package`, undefined);
     } else if (response.payload.length > 0) {
       try {
-        const more = this.#options.eim.handle(Uint8Array.from(response.payload), { eid, link: 'coap' });
+        const acknowledge = (seqNumbers: readonly number[]) => {
+          const owed = [...(this.#owed.get(eid) ?? []), ...seqNumbers];
+          this.#owed.set(eid, owed);
+          if (owed.length >= TOGETHER) this.#acknowledge(eid, to);
+        };
+        const context = { eid, link: 'coap', acknowledge };
+        const more = this.#options.eim.handle(Uint8Array.from(response.payload), context);
         if (more) this.#inject(eid, to, more);
       } catch (cause) {
         this.#problem('a message could not be taken', cause);

@@ -33,6 +33,8 @@ export interface MessageContext {
   answer?: (message: Uint8Array) => void;
   /** Told when that answer cannot be given, with what Eim.handle() would throw. */
   failed?: (error: unknown) => void;
+  /** Takes what is to be acknowledged by injection, to send it together with more; else that is the answer. */
+  acknowledge?: (seqNumbers: readonly number[]) => void;
   /** Told of a message that was not taken and gets no answer of ESipa. */
   refuse?: (why: string) => void;
 }
@@ -183,7 +185,10 @@ export class Esipa {
     if (answer.eimPackageError !== undefined) this.#eim.intake.ipaError(device, answer.eimPackageError);
     else acknowledged = this.#eim.intake.take(device, answer);
     this.#eim.commit(device, acknowledged);
-    return acknowledged.length > 0 ? acknowledgement(acknowledged) : undefined;
+    if (acknowledged.length === 0) return undefined;
+    if (!context.acknowledge) return acknowledgement(acknowledged);
+    context.acknowledge(acknowledged);
+    return undefined;
   }
 
   /** The device that speaks, or the error code for one that may not. */

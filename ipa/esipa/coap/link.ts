@@ -309,7 +309,8 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
     try {
       if (job.token) {
         const code = request.length > 0 ? CoapCode.content : CoapCode.changed;
-        this.#transfer.respond(client, code, job.token, request);
+        if (this.#server?.respond(client, code, job.token, request)) this.onDelivered();
+        else this.#transfer.respond(client, code, job.token, request);
       } else this.#transfer.start(client, request);
     } catch (error) {
       // A platform that breaks its promises: whoever waits is told.
@@ -463,8 +464,8 @@ export class CoapLink implements EsipaLink, CoapOwner, CoapRequests, CoapServerO
 
   /** Of the client. */
   onRequest(reader: CoapReader, client: CoapClient): void {
-    const { path = PATH, injectionLength: limit = INJECTION_LENGTH } = this.#options;
-    this.#server ??= new CoapServerRole({ path, limit, owner: this });
+    const { path = PATH, injectionLength: limit = INJECTION_LENGTH, timer } = this.#options;
+    this.#server ??= new CoapServerRole({ path, limit, timer, owner: this });
     this.#server.onRequest(reader, client);
   }
 

@@ -1,3 +1,4 @@
+import type { Timer, TimerHandle } from '../../../hal/contracts/index.js';
 import { TlvError, Writer } from '../../tlv/index.js';
 import type { CoapClient, CoapRequests } from './client.js';
 import { blockSize, CoapCode, CoapOption, type CoapReader, CoapType, CoapWriter } from './message.js';
@@ -16,6 +17,7 @@ export interface CoapServerOptions {
   path: readonly string[];
   /** Longest message, bytes. */
   limit: number;
+  timer: Timer;
   owner: CoapServerOwner;
 }
 
@@ -32,20 +34,29 @@ const UNDERSTOOD = [
 const REMEMBERED = 8;
 /** Header, token, Block1. */
 const REPLY = 24;
+/** So long a request waits for its response before it is acknowledged, milliseconds; it comes again after 2 s at the earliest. */
+const PROCESSING = 1_000;
+/** So long a request may come again, milliseconds: MAX_TRANSMIT_SPAN (RFC 7252 §4.8.2), and some more for the way. */
+const REPEATED = 60_000;
 const NOTHING = -1;
 
 /**
  * The small server in a device: takes POSTs of its eIM to one path, in blocks where they are long (RFC 7959 §2.3), one message
- * at a time. A whole message is acknowledged at once; its response comes later, in a message of its own.
+ * at a time. The response to a whole message goes with its acknowledgement where it is ready soon (RFC 7252 §5.2.1), else
+ * later, in a message of its own.
  */
 export class CoapServerRole implements CoapRequests {
   readonly #options: CoapServerOptions;
   readonly #known = new Int32Array(REMEMBERED);
   #at = 0;
   #last = NOTHING;
-  /** What was sent to the last request. */
-  readonly #reply = new Uint8Array(REPLY);
-  #replyLength = 0;
+  /** What was sent to the last request; undefined where it is not acknowledged yet, or cannot come again. */
+  #reply: Uint8Array | undefined;
+  /** Id of the last request, and its token while its acknowledgement waits for the response. */
+  #id = 0;
+  #token: Uint8Array | undefined;
+  /** Until it is acknowledged without; until a response is forgotten. */
+  #deadline: TimerHandle | undefined;
   readonly #body: Writer;
   #tag = NOTHING;
 
@@ -55,35 +66,75 @@ export class CoapServerRole implements CoapRequests {
     this.#known.fill(NOTHING);
   }
 
-  /** Gives back the memory of half a message. */
+  /** The way to the eIM is gone. Gives back the memory of half a message, and of a response. */
   release(): void {
     this.#body.release();
+    if (this.#token) this.write(CoapCode.empty);
+    else if (this.#deadline !== undefined) this.#reply = undefined;
+    this.settle();
   }
 
   /** Of the client: a confirmable request from its server. */
   onRequest(reader: CoapReader, client: CoapClient): void {
-    const { id, key } = reader;
+    const { key } = reader;
     if (this.#known.includes(key)) {
-      if (key === this.#last) client.sendReply(this.#reply.subarray(0, this.#replyLength));
+      if (key === this.#last && this.#reply) client.sendReply(this.#reply);
       return;
     }
+    this.acknowledge(client);
+    this.settle();
     this.#known[this.#at] = key;
     this.#at = (this.#at + 1) % REMEMBERED;
     this.#last = key;
-    const token = reader.bytes.subarray(4, 4 + reader.tokenLength);
+    this.#id = reader.id;
+    this.#reply = undefined;
     const code = this.take(reader);
-    const writer = new CoapWriter();
-    // An empty acknowledgement has no token.
-    writer.begin(
-      this.#reply,
-      CoapType.acknowledgement,
-      code,
-      id,
-      code === CoapCode.empty ? undefined : token,
-    );
+    if (code === CoapCode.empty) {
+      this.#deadline = this.#options.timer.set(() => this.acknowledge(client), PROCESSING);
+      return;
+    }
+    const writer = this.write(code, reader.bytes.subarray(4, 4 + reader.tokenLength));
     if (code === CoapCode.continue) writer.addUint(CoapOption.block1, reader.uintOf(CoapOption.block1));
-    this.#replyLength = writer.length;
-    client.sendReply(writer.bytes);
+    this.#reply = writer.bytes;
+    client.sendReply(this.#reply);
+  }
+
+  /**
+   * Sends the response to a message with its acknowledgement, and again whenever the request comes again.
+   * @param token as onMessage() got it, the same object
+   * @returns false where it was acknowledged before: the response needs a message of its own
+   */
+  respond(client: CoapClient, code: number, token: Uint8Array, payload: Uint8Array): boolean {
+    if (token !== this.#token) return false;
+    this.settle();
+    this.#reply = this.write(code, token, 1 + payload.length).payload(payload).bytes;
+    this.#deadline = this.#options.timer.set(() => this.forget(), REPEATED);
+    client.sendReply(this.#reply);
+    return true;
+  }
+
+  /** The response takes longer. */
+  private acknowledge(client: CoapClient): void {
+    if (!this.#token) return;
+    this.settle();
+    client.sendReply(this.write(CoapCode.empty).bytes);
+  }
+
+  private settle(): void {
+    this.#options.timer.clear(this.#deadline);
+    this.#deadline = this.#token = undefined;
+  }
+
+  private forget(): void {
+    this.#deadline = this.#reply = undefined;
+  }
+
+  /** Begins the reply to the last request. @param token an empty acknowledgement has none */
+  private write(code: number, token?: Uint8Array, room = 0): CoapWriter {
+    const writer = new CoapWriter();
+    writer.begin(new Uint8Array(REPLY + room), CoapType.acknowledgement, code, this.#id, token);
+    this.#reply = writer.bytes;
+    return writer;
   }
 
   /** @returns the code of the reply; `empty` where a response will follow */
@@ -114,7 +165,9 @@ export class CoapServerRole implements CoapRequests {
     }
     if (more) return CoapCode.continue;
     const token = reader.bytes.slice(4, 4 + reader.tokenLength);
-    return this.#options.owner.onMessage(body.detach(), token);
+    const code = this.#options.owner.onMessage(body.detach(), token);
+    if (code === CoapCode.empty) this.#token = token;
+    return code;
   }
 
   private isOurPath(reader: CoapReader): boolean {

@@ -1,4 +1,4 @@
-import { generate, type NamedOption, type Packet } from 'coap-packet';
+import { generate, type NamedOption, type Packet, parse } from 'coap-packet';
 import { describe, expect, it } from 'vitest';
 import { block, poll, raw, uint, whole, world } from './scripted.js';
 
@@ -33,15 +33,121 @@ async function reached() {
     await device.clock.advance(10);
     return device.sent.slice(before);
   };
-  const code = async (...args: Parameters<typeof post>) => (await post(...args))[0]?.code;
+  /** Of the reply, which comes after a second where the message was taken. */
+  const code = async (...args: Parameters<typeof post>) => {
+    const [reply] = await post(...args);
+    if (reply) return reply.code;
+    const before = device.sent.length;
+    await device.clock.advance(1_000);
+    return device.sent[before]?.code;
+  };
   return { ...device, post, code };
 }
 
 describe('the server in the device', () => {
-  it('acknowledges a message at once, and responds when the answer is there', async () => {
+  it.each([
+    ['at once', 0],
+    ['in 900 ms', 900],
+  ])('responds with the acknowledgement where the answer is there %s', async (_when, after) => {
+    const { post, link, sent, clock } = await reached();
+    expect(await post([], injected())).toEqual([]);
+    expect(Buffer.from(link.takeInjection() ?? [])).toEqual(injected());
+    await clock.advance(after);
+    await clock.run(link.send(injected(1_024)));
+    await clock.advance(10);
+    expect(sent).toMatchObject([
+      { code: '2.05', ack: true, messageId: 1_001, token: Buffer.from('token'), payload: injected(1_024) },
+    ]);
+    await clock.advance(90_000);
+    expect(sent.length).toBe(1);
+  });
+
+  it('a request that comes again is not answered before its answer is there, and then each time', async () => {
     const { post, link, sent, clock, network } = await reached();
-    const [reply] = await post([], injected());
-    expect(reply).toMatchObject({ code: '0.00', ack: true, messageId: 1_001, token: Buffer.alloc(0) });
+    const again = { messageId: 7 };
+    expect(await post([], injected(), again)).toEqual([]);
+    expect(await post([], injected(), again)).toEqual([]);
+    await clock.run(link.send(injected(30)));
+    await clock.advance(10);
+    expect(sent.length).toBe(1);
+    const response = { code: '2.05', ack: true, messageId: 7, payload: injected(30) };
+    expect(await post([], injected(), again)).toMatchObject([response]);
+    await clock.advance(30_000);
+    expect(await post([], injected(), again)).toMatchObject([response]);
+    // No sender repeats itself for so long: its memory is given back.
+    await clock.advance(30_000);
+    expect(await post([], injected(), again)).toEqual([]);
+    expect(link.takeInjection()?.length).toBe(20);
+    expect(link.takeInjection()).toBeUndefined();
+    network.deliver(generate({ code: '0.00', ack: true, messageId: 7 }));
+    await clock.advance(10);
+    expect(sent.length).toBe(3);
+  });
+
+  it('a request that comes again after its empty acknowledgement gets that', async () => {
+    const { post, code, sent, link, clock } = await reached();
+    const again = { messageId: 7 };
+    expect(await code([], injected(), again)).toBe('0.00');
+    const acknowledged = { code: '0.00', ack: true, messageId: 7, token: Buffer.alloc(0) };
+    expect(await post([], injected(), again)).toMatchObject([acknowledged]);
+    void link.send(injected(30));
+    await clock.advance(10);
+    expect(sent.at(-1)).toMatchObject({ code: '2.05', confirmable: true, token: Buffer.from('token') });
+    expect(await post([], injected(), again)).toMatchObject([acknowledged]);
+    expect(link.takeInjection()).toBeDefined();
+    expect(link.takeInjection()).toBeUndefined();
+  });
+
+  it('acknowledges what waits when something else comes, and responds to it later', async () => {
+    const { post, link, clock, sent } = await reached();
+    expect(await post([], injected(), { messageId: 7, token: Buffer.of(1) })).toEqual([]);
+    expect(await post([], injected(), { messageId: 8, token: Buffer.of(2) })).toMatchObject([
+      { code: '0.00', messageId: 7 },
+      { code: '5.03', messageId: 8, token: Buffer.of(2) },
+    ]);
+    void link.send(injected(30));
+    await clock.advance(10);
+    expect(sent.at(-1)).toMatchObject({ code: '2.05', confirmable: true, token: Buffer.of(1) });
+  });
+
+  it('an answer that another exchange holds up comes in a message of its own', async () => {
+    const device = await reached();
+    const { post, link, clock, sent, network } = device;
+    const { server } = network;
+    network.server = (datagram) =>
+      datagram[1] === 2 ? sent.push({ ...parse(datagram), at: 0 }) : server?.(datagram);
+    const polling = link.exchange(poll, () => true).catch(() => {});
+    await clock.advance(10);
+    await post([], injected());
+    const sending = link.send(injected(30));
+    await clock.run(polling);
+    await clock.advance(10);
+    expect(sent.filter(({ ack }) => ack)).toMatchObject([{ code: '0.00', messageId: 1_001 }]);
+    network.server = server;
+    link.close();
+    await expect(sending).rejects.toMatchObject({ code: 'closed' });
+  });
+
+  it('knows a request again that it did not acknowledge before the network went', async () => {
+    const { post, link, clock, sent } = await reached();
+    expect(await post([], injected(), { messageId: 7 })).toEqual([]);
+    link.suspend();
+    await clock.advance(5_000);
+    expect(sent).toEqual([]);
+    link.resume();
+    await clock.advance(2_000);
+    expect(await post([], injected(), { messageId: 7 })).toMatchObject([{ code: '0.00', messageId: 7 }]);
+    expect(link.takeInjection()).toBeDefined();
+    expect(link.takeInjection()).toBeUndefined();
+  });
+
+  it('acknowledges a message after a second, and responds when the answer is there', async () => {
+    const { post, link, sent, clock, network } = await reached();
+    expect(await post([], injected())).toEqual([]);
+    await clock.advance(980);
+    expect(sent).toEqual([]);
+    await clock.advance(20);
+    expect(sent).toMatchObject([{ code: '0.00', ack: true, messageId: 1_001, token: Buffer.alloc(0) }]);
     expect(Buffer.from(link.takeInjection() ?? [])).toEqual(injected());
     sent.length = 0;
     const sending = link.send(injected(30));
@@ -71,6 +177,7 @@ describe('the server in the device', () => {
   it('posts an answer that the eIM resets', async () => {
     const { post, sent, clock, network, link, requests } = await reached();
     await post([], injected());
+    await clock.advance(1_000);
     const sending = link.send(injected(30));
     await clock.advance(10);
     network.deliver(generate({ code: '0.00', reset: true, messageId: sent[1].messageId }));
@@ -79,11 +186,11 @@ describe('the server in the device', () => {
   });
 
   it('gives a request that comes again the same reply, and takes it once', async () => {
-    const { post, link } = await reached();
+    const { post, code, link } = await reached();
     const again = { messageId: 7 };
     expect((await post([block('Block1', 0, true, 0)], injected(16), again))[0].code).toBe('2.31');
     expect((await post([block('Block1', 0, true, 0)], injected(16), again))[0].code).toBe('2.31');
-    expect((await post([block('Block1', 1, false, 0)], injected(16), { messageId: 8 }))[0].code).toBe('0.00');
+    expect(await code([block('Block1', 1, false, 0)], injected(16), { messageId: 8 })).toBe('0.00');
     expect((await post([block('Block1', 1, false, 0)], injected(16), { messageId: 8 }))[0].code).toBe('0.00');
     // Late, when another one has come since.
     expect(await post([block('Block1', 0, true, 0)], injected(16), again)).toEqual([]);
