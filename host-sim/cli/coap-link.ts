@@ -29,11 +29,13 @@ export function coapOptions(
 ): CoapOptions {
   const isSecure = transport.includes('coaps');
   if (psk !== undefined && !isSecure) throw new UsageError('--psk belongs to --transport coaps');
-  const schemes = isSecure ? /^coaps:\/\// : /^coap:\/\//;
+  const scheme = isSecure ? 'coaps' : 'coap';
+  if (routes.length > 0 && !transport.includes(scheme))
+    throw new UsageError(`--route ${routes[0]} belongs to --transport coap or coaps`);
   const [identity, key] = psk === undefined ? [] : preSharedKey(psk);
   return {
     isSecure,
-    routes: Object.fromEntries(routes.map((one) => serverRoute(one, schemes))),
+    routes: Object.fromEntries(routes.map((one) => serverRoute(one, scheme, scheme))),
     ...(identity !== undefined && key && { psk: { identity, key } }),
   };
 }

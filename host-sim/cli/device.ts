@@ -99,7 +99,7 @@ export function registerDevice(program: Command, output: (options: OutputOptions
     .option('--block-size <bytes>', 'bytes of a STORE DATA block', whole(1, 255))
     .option(
       '--transport <links>',
-      'links this device has, best first: mqtt, coap, coaps, https or https-json, with commas between (default: mqtt)',
+      'links this device has, best first: mqtt, coap, coaps, https or https-json, with commas between',
       transports,
       ['mqtt'],
     )
@@ -168,6 +168,8 @@ class Device {
     const routes = Object.fromEntries(
       options.route.filter((one) => !isCoap(one)).map((one) => serverRoute(one)),
     );
+    if (Object.keys(routes).length > 0 && !links.includes('https'))
+      throw new UsageError('--route NAME=https://… belongs to --transport https or https-json');
     const coap = coapOptions(options.transport, options.route.filter(isCoap), options.psk);
     const broker = links.includes('mqtt') ? this.#broker() : undefined;
     if (broker) {

@@ -40,6 +40,13 @@ export function addCoapOptions(command: Command): Command {
     .option('--psk <identity:hex>', 'a pre-shared key for --coaps; may be given several times', collect, []);
 }
 
+/** --psk, by identity. @throws UsageError */
+export function preSharedKeys({ psk, coaps }: Pick<CoapOptions, 'psk' | 'coaps'>): Map<string, Uint8Array> {
+  const keys = new Map(psk.map(preSharedKey));
+  if (keys.size > 0 && coaps === undefined) throw new UsageError('--psk belongs to --coaps');
+  return keys;
+}
+
 /** @throws UsageError, EimError for a port that cannot be had */
 export async function startCoap(
   options: CoapOptions,
@@ -48,8 +55,7 @@ export async function startCoap(
   onProblem: (problem: XsIpaError) => void,
 ): Promise<RunningCoap | undefined> {
   const { host, coap: port, coaps: securePort, onSession: onOpen } = options;
-  const keys = new Map(options.psk.map(preSharedKey));
-  if (keys.size > 0 && securePort === undefined) throw new UsageError('--psk belongs to --coaps');
+  const keys = preSharedKeys(options);
   const certificate = tls && certificateOf(tls);
   if (port === undefined && securePort === undefined) return undefined;
   const shown: RunningCoap['shown'] = {};

@@ -216,12 +216,13 @@ async function send(options: OrderOptions, make: OrderCommand['order'], output: 
   const client = new EimControlClient(options.eim);
   const order = await make(options);
   const device = chosen(await client.devices(), options);
-  let state = options.inject ? 'pushed to the device' : 'the device fetches it with its next poll';
+  let state = options.inject ? 'it is to be pushed' : 'the device fetches it with its next poll';
   // While waiting: how far it is.
   const look = setInterval(async () => {
     const view = await client.devices().catch(() => []);
     const now = view.find(({ eid }) => eid === device);
-    if (now?.outstanding) state = 'the device has it, its result is awaited';
+    if (now?.outstanding)
+      state = `${options.inject ? 'pushed to the device' : 'the device has it'}, its result is awaited`;
   }, 2000);
   let outcome: Outcome;
   try {

@@ -14,7 +14,7 @@ import {
 } from '../eim/index.js';
 import type { EimCredentials } from '../pki/index.js';
 import { Trace } from '../trace/index.js';
-import { addCoapOptions, type CoapOptions, startCoap, withHint } from './eim-coap.js';
+import { addCoapOptions, type CoapOptions, preSharedKeys, startCoap, withHint } from './eim-coap.js';
 import { addHttpsOptions, startHttps } from './eim-https.js';
 import { eimTls, type TlsOptions } from './eim-tls.js';
 import { defaultState, StateFolder, secureRandom } from './folder.js';
@@ -118,6 +118,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const embedded = options.broker === undefined;
   checkTls(options, embedded);
   topicPrefixes([prefix]);
+  preSharedKeys(options);
   const trusted = options.trust.map(readCertificate);
   const routes = Object.fromEntries(options.smdp.map((one) => serverRoute(one)));
   if (options.broker !== undefined) {

@@ -45,6 +45,8 @@ export interface EimTls {
 /** The certificates of --https and --coaps: from files, or one of the test CI for both. @throws UsageError */
 export function eimTls(options: TlsOptions, material: EimMaterial): EimTls {
   const { httpsCert, httpsKey, httpsTrust, coapsCert, coapsKey, coapsTrust } = options;
+  if (coapsTrust !== undefined && options.coaps === undefined)
+    throw new UsageError('--coaps-trust belongs to --coaps');
   const https = servedTls('--https', options.https, [httpsCert, httpsKey], httpsTrust, material);
   const isShared = coapsCert === undefined && coapsKey === undefined && options.coaps !== undefined;
   const files = isShared ? [httpsCert, httpsKey] : [coapsCert, coapsKey];

@@ -27,8 +27,13 @@ const program = new Command('xs-ipa')
   .description('SGP.32 IoT Profile Assistant, and everything around it on a laptop')
   .version(version())
   .configureHelp({
-    optionDescription: (option) =>
-      `${help.optionDescription(option)}${option.mandatory ? ' (required)' : ''}`,
+    optionDescription: (option) => {
+      // A list is shown as it is written; one that may be given several times has none by default.
+      const { defaultValue: list } = option;
+      if (Array.isArray(list) && list.length > 0) option.defaultValueDescription = list.join(',');
+      const text = help.optionDescription(option).replace(/ \(default: \[\]\)$/, '');
+      return `${text}${option.mandatory ? ' (required)' : ''}`;
+    },
   })
   .configureOutput({
     // All errors are told by fail().

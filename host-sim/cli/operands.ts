@@ -175,11 +175,12 @@ export function readJson(path: string, what: string): unknown {
 }
 
 /** Where a server really is: `NAME=URL`. @throws UsageError */
-export function serverRoute(text: string, schemes = /^https?:\/\//): [name: string, url: string] {
+export function serverRoute(text: string, scheme = 'https', also = 'http'): [name: string, url: string] {
   const [name, ...rest] = text.split('=');
   const url = rest.join('=');
-  if (name === '' || !schemes.test(url) || !URL.canParse(url))
-    throw new UsageError(`"${text}" says not where a server is: write NAME=https://HOST:PORT`);
+  const isUrl = [scheme, also].some((one) => url.startsWith(`${one}://`)) && URL.canParse(url);
+  if (name === '' || !isUrl)
+    throw new UsageError(`"${text}" does not say where a server is: write NAME=${scheme}://HOST:PORT`);
   return [name.toLowerCase(), url];
 }
 

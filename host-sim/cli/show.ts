@@ -33,7 +33,7 @@ export function outcomeLines(outcome: Outcome): string[] {
     case 'timeout':
       return [
         outcome.sent
-          ? 'no result in time; the device has the package and may still carry it out'
+          ? 'no result in time; the package has been sent, and the device may still carry it out'
           : 'the device did not fetch it in time; the order is withdrawn',
       ];
   }

@@ -86,8 +86,11 @@ export async function serveRspHttp(service: RspService, options: RspHttpOptions)
   // A body that is not wanted is not asked for.
   server.on('checkContinue', handle);
   server.on(tls ? 'secureConnection' : 'connection', () => connections++);
-  server.on('tlsClientError', (cause: Error) => {
-    onProblem?.(new HttpProblem('brokenOff', `a TLS handshake failed: ${cause.message}`, { cause }));
+  // OpenSSL's message has numbers and paths around the reason.
+  server.on('tlsClientError', (cause: Error & { reason?: string }) => {
+    onProblem?.(
+      new HttpProblem('brokenOff', `a TLS handshake failed: ${cause.reason ?? cause.message}`, { cause }),
+    );
   });
   const listening = await listen(server, 'server', host, port);
   return {

@@ -187,6 +187,9 @@ function cut(line: string, columns = 0): string {
 
 /** A decoded value on one line, without the punctuation that only programs need. */
 function shorten(value: unknown, most: number): string {
-  const text = JSON.stringify(value)?.replaceAll('"', '').replaceAll(',', ', ').replaceAll(':', ': ') ?? '';
+  const text =
+    JSON.stringify(value)
+      ?.replace(/"[,:]|,/g, (mark) => `${mark} `)
+      .replaceAll('"', '') ?? '';
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }

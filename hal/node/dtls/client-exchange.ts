@@ -49,7 +49,7 @@ export interface ClientExchange {
 export class PskExchange implements ClientExchange {
   readonly label: string;
   readonly expected: string;
-  readonly hint = 'it may have another key for this identity';
+  readonly hint = 'it may not know this identity, or have another key for it';
   readonly suites = suitesOf('psk');
   readonly hello = {};
   readonly #psk: DtlsPsk;

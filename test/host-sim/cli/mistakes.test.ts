@@ -76,6 +76,31 @@ describe('mistakes of users', () => {
     ['no configuration', () => ['eim', 'add-eim', '--configuration', 'broken.json'], /begins with 30/],
     ['a missing folder', () => ['eim', 'serve', '--pki', 'nowhere'], /pki make --out nowhere/],
     ['an unknown eIM', () => ['eim', 'serve', '--pki', 'pki', '--eim-id', 'x'], /only eim\.example\.com/],
+    [
+      'keys without DTLS',
+      () => ['eim', 'serve', '--broker-port', `${port}`, '--psk', 'a:00112233'],
+      /--psk belongs to --coaps/,
+    ],
+    [
+      'trust in a server that is not there',
+      () => ['eim', 'serve', '--broker-port', `${port}`, '--coaps-trust', 'key'],
+      /--coaps-trust belongs to --coaps/,
+    ],
+    [
+      'a route of another scheme',
+      () => ['device', '--transport', 'coaps', '--route', 'eim.example.com=coap://127.0.0.1'],
+      /does not say where a server is: write NAME=coaps:\/\/HOST:PORT/,
+    ],
+    [
+      'a route for CoAP without CoAP',
+      () => ['device', '--transport', 'https', '--route', 'eim.example.com=coaps://127.0.0.1'],
+      /belongs to --transport coap or coaps/,
+    ],
+    [
+      'a route for HTTPS without HTTPS',
+      () => ['device', '--transport', 'coap', '--route', 'eim.example.com=https://127.0.0.1'],
+      /belongs to --transport https or https-json/,
+    ],
     ['half a TLS', () => ['eim', 'serve', '--tls-cert', 'x'], /needs --tls-cert and --tls-key/],
     ['a wildcard', () => ['eim', 'serve', '--topics', 'a/+'], /no topic prefix/],
     ['a folder that is not empty', () => ['pki', 'make', '--out', 'pki'], /not empty.*--force/],
@@ -160,6 +185,9 @@ describe('mistakes of users', () => {
     expect(await shell.run('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
     const help = await shell.run('pki', 'make', '--help');
     expect([help.status, help.stdout]).toEqual([0, expect.stringMatching(/--out <dir> .*\(required\)$/m)]);
+    const device = await shell.run('device', '--help');
+    expect(device.stdout).toMatch(/\(default: mqtt\)/);
+    expect(device.stdout).not.toMatch(/default: \[/);
     const order = await shell.run('eim', 'enable', '--help');
     expect(order.stdout).toMatch(/--iccid <digits> .*\(required\)$/m);
   });

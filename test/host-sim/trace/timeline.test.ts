@@ -26,6 +26,12 @@ const rejected: TraceEvent = {
 };
 
 describe('the timeline', () => {
+  it('leaves texts as they are', () => {
+    const detail = { why: 'https://[::1]:8443 said "no"', numbers: [1, 2] };
+    const [line] = new Timeline({ detail: 2, color: false }).lines({ ...rejected, detail });
+    expect(line).toMatch(/\{why: https:\/\/\[::1\]:8443 said .*no.*, numbers: \[1, 2\]\}$/);
+  });
+
   it('says registration in words', () => {
     const timeline = new Timeline({ detail: 1, color: false });
     const words = [0, 1, 2, 3, 4, 5, 9].map((stat) => timeline.lines(registration(stat))[0].slice(20));
