@@ -1,10 +1,8 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mqttConfiguration } from '../../../hal/node/mqtt.js';
 import { RealClock } from '../../../host-sim/clock.js';
 import { MqttLink } from '../../../ipa/esipa/mqtt/link.js';
+import { wrongServer } from '../../support/wrong-server.js';
 import { type Identity, identity } from './identity.js';
 
 const EID = '89049032123451234512345678901235';
@@ -30,36 +28,6 @@ describe('an MQTT link to a broker that is not the one that is expected', () => 
     for (const close of closing.splice(0).reverse()) await close();
   });
 
-  /** What is heard of a client: in the clear, and under TLS. */
-  async function serve(shown: Identity | string) {
-    const plain: Buffer[] = [];
-    const secret: Buffer[] = [];
-    const sockets = new Set<Socket>();
-    const server: Server =
-      typeof shown === 'string'
-        ? createPlainServer((socket) => {
-            if (shown === '') socket.end();
-            else socket.write(shown);
-          })
-        : createTlsServer({ cert: shown.cert, key: shown.key }, (socket) => {
-            socket.on('data', (part: Buffer) => secret.push(part));
-            socket.on('error', () => {});
-          });
-    server.on('tlsClientError', () => {});
-    server.on('connection', (socket) => {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      if (typeof shown === 'string') socket.on('data', (part) => plain.push(part));
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    closing.push(() => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
-    return { port: (server.address() as AddressInfo).port, plain, secret };
-  }
-
   const cases: [title: string, shown: () => Identity | string, why: RegExp][] = [
     ['of another CA', () => foreign, /unable to|self-signed/],
     ['with an expired certificate', () => expired, /expired/],
@@ -72,7 +40,8 @@ describe('an MQTT link to a broker that is not the one that is expected', () => 
   it.each(cases)(
     '%s: refuses it, says what was expected, and waits longer each time',
     async (_title, shown, why) => {
-      const { port, plain, secret } = await serve(shown());
+      const { port, plain, secret, close } = await wrongServer(shown());
+      closing.push(close);
       // Ten times faster than life: only the pauses wait.
       const clock = new RealClock(10);
       const lost: { detail: string; at: number }[] = [];

@@ -1,8 +1,5 @@
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../host-sim/clock.js';
 import { type ConfigurationOptions, Eim } from '../../../host-sim/eim/index.js';
@@ -10,10 +7,12 @@ import { makePki, type Pki } from '../../../host-sim/pki/index.js';
 import { seeded } from '../../../host-sim/random.js';
 import { MemoryStore } from '../../../host-sim/store.js';
 import { type Identity, identity } from '../../hal/node/identity.js';
+import { wrongServer } from '../../support/wrong-server.js';
 import { type Line, Shell } from './run.js';
 
 const EID = '89049032123451234512345678901235';
 const NAME = 'eim.example.com';
+const IN_THE_CLEAR = 'HTTP/1.1 400 Bad Request\r\n\r\n';
 
 describe('a device whose server is not the one that is expected', () => {
   const shell = new Shell();
@@ -42,32 +41,10 @@ describe('a device whose server is not the one that is expected', () => {
     for (const close of closing) await close();
   });
 
-  async function serve(shown: Identity | 'plain') {
-    const secret: Buffer[] = [];
-    const plain: Buffer[] = [];
-    const sockets = new Set<Socket>();
-    const server: Server =
-      shown === 'plain'
-        ? createPlainServer((socket) => {
-            socket.on('data', (part) => plain.push(part));
-            socket.write('HTTP/1.1 400 Bad Request\r\n\r\n');
-          })
-        : createTlsServer({ cert: shown.cert, key: shown.key }, (socket) => {
-            socket.on('data', (part: Buffer) => secret.push(part));
-            socket.on('error', () => {});
-          });
-    server.on('tlsClientError', () => {});
-    server.on('connection', (socket) => {
-      sockets.add(socket);
-      socket.on('error', () => {});
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    closing.push(() => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
-    return { port: (server.address() as AddressInfo).port, secret, plain };
+  async function serve(shown: Identity | string) {
+    const server = await wrongServer(shown);
+    closing.push(server.close);
+    return server;
   }
 
   function configuration(options: Pick<ConfigurationOptions, 'protocols' | 'trustedTls'>): string {
@@ -103,7 +80,7 @@ describe('a device whose server is not the one that is expected', () => {
   type Trust = ConfigurationOptions['trustedTls'];
   const key = ({ spki }: Identity): Trust => ({ publicKey: Uint8Array.from(spki) });
   const certificate = ({ der }: Identity): Trust => ({ certificate: Uint8Array.from(der) });
-  const https: [name: string, shown: () => Identity | 'plain', trust: () => Trust, says: RegExp][] = [
+  const https: [name: string, shown: () => Identity | string, trust: () => Trust, says: RegExp][] = [
     [
       'another key',
       () => foreign,
@@ -119,7 +96,7 @@ describe('a device whose server is not the one that is expected', () => {
     ],
     ['an expired certificate', () => expired, () => certificate(ca), /expired.*expected TLS/],
     ['an expired key', () => expired, () => key(expired), /valid from .*expected TLS/],
-    ['an answer in the clear', () => 'plain', () => key(good), /expected TLS with the key/],
+    ['an answer in the clear', () => IN_THE_CLEAR, () => key(good), /expected TLS with the key/],
   ];
 
   it.concurrent.each(https)('HTTPS: %s', async (name, shown, trust, says) => {
@@ -134,10 +111,10 @@ describe('a device whose server is not the one that is expected', () => {
     expect(Buffer.concat(plain).includes('POST')).toBe(false);
   });
 
-  const mqtt: [name: string, shown: () => Identity | 'plain', says: RegExp][] = [
+  const mqtt: [name: string, shown: () => Identity | string, says: RegExp][] = [
     ['another CA', () => foreign, /self-signed.*expected TLS with .*CN=The CA.*check --broker/],
     ['an expired certificate', () => expired, /expired.*expected TLS with .*CN=The CA/],
-    ['an answer in the clear', () => 'plain', /expected TLS with .*CN=The CA/],
+    ['an answer in the clear', () => IN_THE_CLEAR, /expected TLS with .*CN=The CA/],
   ];
 
   it.concurrent.each(mqtt)('MQTT over TLS: %s', async (name, shown, says) => {

@@ -12,7 +12,7 @@ import { exchangeFor } from '../../../../hal/node/dtls/server-secrets.js';
 import { expectation, type TlsTrust } from '../../../../hal/node/trust.js';
 import { seeded } from '../../../../host-sim/random.js';
 import { type Identity, identity } from '../identity.js';
-import { type DtlsWorldOptions, dtlsWorld, say } from './world.js';
+import { type DtlsWorldOptions, dtlsWorld, say, spoiler, untilHeard } from './world.js';
 
 const NAME = 'eim.example.com';
 const now = Date.UTC(2026, 5, 1);
@@ -290,19 +290,10 @@ describe('DTLS with a certificate or a raw public key', () => {
     for (let seed = 1; seed <= 100; seed++) {
       const [certificate, trust] =
         seed % 2 === 0 ? [shown(...chain), { roots: [ca.der] }] : [shown(good), { pin: good.spki }];
-      const { clock, socket, heard, errors, network } = reach(certificate, trust, { weather, seed });
-      let one = socket();
-      for (let i = 0; heard.length === 0 && i < 60; i++) {
-        if (errors.length > 0) {
-          errors.length = 0;
-          one = socket();
-        }
-        say(one, `message ${i}`);
-        await clock.advance(10_000);
-      }
-      expect(heard[0]).toMatch(/^re: message/);
-      expect(new Set(heard).size).toBe(heard.length);
-      datagrams += network.sent.up + network.sent.down;
+      const world = reach(certificate, trust, { weather, seed });
+      datagrams += await untilHeard(world);
+      expect(world.heard[0]).toMatch(/^re: message/);
+      expect(new Set(world.heard).size).toBe(world.heard.length);
     }
     expect(datagrams / 100).toBeLessThan(60);
   });
@@ -312,11 +303,7 @@ describe('DTLS with a certificate or a raw public key', () => {
       const random = seeded(seed);
       const it1 = reach(shown(...chain), { roots: [ca.der] }, { seed });
       const { clock, socket, network, server, seen, heard } = it1;
-      const spoil = (datagram: Buffer) => {
-        const changed = Buffer.from(datagram);
-        for (let i = 0; i < 3; i++) changed[Math.floor(random() * changed.length)] = random() * 256;
-        return random() < 0.2 ? changed.subarray(0, random() * changed.length) : changed;
-      };
+      const spoil = spoiler(random);
       it1.hooks.spoil = (datagram) => (random() < 0.5 ? spoil(datagram) : datagram);
       const { server: take } = network;
       network.server = (datagram) => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { seeded } from '../../../../host-sim/random.js';
-import { dtlsWorld, KEY, say } from './world.js';
+import { dtlsWorld, KEY, say, spoiler, untilHeard } from './world.js';
 
 describe('DTLS with a pre-shared key', () => {
   let it1: ReturnType<typeof dtlsWorld>;
@@ -117,22 +117,13 @@ describe('DTLS with a pre-shared key', () => {
   it('gets there through a network that loses 30 %, doubles and reorders', async () => {
     let datagrams = 0;
     for (let seed = 1; seed <= 100; seed++) {
-      const { clock, socket, heard, errors, network } = dtlsWorld({
+      const world = dtlsWorld({
         weather: { loss: 0.3, duplicates: 0.2, delay: [50, 3_000] },
         seed,
       });
-      let one = socket();
-      for (let i = 0; heard.length === 0 && i < 60; i++) {
-        if (errors.length > 0) {
-          errors.length = 0;
-          one = socket();
-        }
-        say(one, `message ${i}`);
-        await clock.advance(10_000);
-      }
-      expect(heard[0]).toMatch(/^re: message/);
-      expect(new Set(heard).size).toBe(heard.length);
-      datagrams += network.sent.up + network.sent.down;
+      datagrams += await untilHeard(world);
+      expect(world.heard[0]).toMatch(/^re: message/);
+      expect(new Set(world.heard).size).toBe(world.heard.length);
     }
     expect(datagrams / 100).toBeLessThan(40);
   });
@@ -141,11 +132,7 @@ describe('DTLS with a pre-shared key', () => {
     for (let seed = 1; seed <= 300; seed++) {
       const { clock, socket, network, server, seen } = dtlsWorld({ seed });
       const random = seeded(seed);
-      const spoil = (datagram: Buffer) => {
-        const changed = Buffer.from(datagram);
-        for (let i = 0; i < 3; i++) changed[Math.floor(random() * changed.length)] = random() * 256;
-        return random() < 0.2 ? changed.subarray(0, random() * changed.length) : changed;
-      };
+      const spoil = spoiler(random);
       const { server: take } = network;
       network.server = (datagram) => {
         server.take(spoil(datagram), { address: '10.0.0.8', port: seed });

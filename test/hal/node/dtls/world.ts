@@ -103,4 +103,29 @@ export function dtlsWorld({ weather = {}, seed = 1, peer = PSK, certificate, now
   };
 }
 
+export type DtlsWorld = ReturnType<typeof dtlsWorld>;
+
 export const say = (socket: UdpSocket, text: string) => socket.write(Buffer.from(text), '10.0.0.1', 5_683);
+
+/** Says something, over sockets made anew where one failed, until the server's answer is there. @returns datagrams it took */
+export async function untilHeard({ clock, socket, heard, errors, network }: DtlsWorld): Promise<number> {
+  let one = socket();
+  for (let i = 0; heard.length === 0 && i < 60; i++) {
+    if (errors.length > 0) {
+      errors.length = 0;
+      one = socket();
+    }
+    say(one, `message ${i}`);
+    await clock.advance(10_000);
+  }
+  return network.sent.up + network.sent.down;
+}
+
+/** Changes some bytes of datagrams, and cuts some short. */
+export function spoiler(random: () => number): (datagram: Buffer) => Buffer {
+  return (datagram) => {
+    const changed = Buffer.from(datagram);
+    for (let i = 0; i < 3; i++) changed[Math.floor(random() * changed.length)] = random() * 256;
+    return random() < 0.2 ? changed.subarray(0, random() * changed.length) : changed;
+  };
+}
