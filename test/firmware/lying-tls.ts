@@ -49,9 +49,7 @@ export class LyingTls {
       new Conversation(socket, this.#options, {
         onOffer: () => this.offered++,
         onData: (text) => {
-          // The true server's last word: what it has heard is no secret of a liar's.
-          if (this.#options.proof === 'resumed' && this.offered === 0) socket.destroy();
-          else this.heard += text;
+          this.heard += text;
         },
       });
     });
@@ -87,6 +85,8 @@ class Conversation {
   #isSecret = false;
   #received = 0n;
   #isFinished = false;
+  /** The true server, of which the device keeps the session that is taken up by another one. */
+  #isTrue = false;
 
   constructor(socket: Socket, options: LyingTlsOptions, listener: Listener) {
     this.#socket = socket;
@@ -115,8 +115,11 @@ class Conversation {
     if (type === CHANGE) {
       this.#isSecret = true;
       this.#received = 0n;
-    } else if (type === DATA) this.#listener.onData(body.toString('latin1'));
-    else if (type === HANDSHAKE) {
+    } else if (type === DATA) {
+      // What the true server hears is no secret of a liar's.
+      if (this.#isTrue) this.#socket.destroy();
+      else this.#listener.onData(body.toString('latin1'));
+    } else if (type === HANDSHAKE) {
       this.#messages.push(body);
       if (body[0] === 1) this.#greet(body);
       else if (body[0] === 16) this.#agree(body.subarray(5));
@@ -130,14 +133,15 @@ class Conversation {
     const offered = hello.subarray(39, 39 + hello[38]);
     const isOffered = offered.length > 0;
     if (isOffered) this.#listener.onOffer();
-    const id = proof !== 'resumed' ? Buffer.alloc(0) : isOffered ? offered : randomBytes(32);
+    this.#isTrue = proof === 'resumed' && !isOffered;
+    const id = this.#isTrue ? randomBytes(32) : proof === 'resumed' ? offered : Buffer.alloc(0);
     this.#say(
       2,
       Buffer.concat([Buffer.from('0303', 'hex'), this.#random, sized(id, 1), Buffer.from('c02b00', 'hex')]),
     );
     this.#say(11, sized(sized(Buffer.from(certificate), 3), 3));
     if (proof === 'twice') this.#exchange('true');
-    if (proof === 'resumed') this.#exchange(isOffered ? 'none' : 'true');
+    if (proof === 'resumed') this.#exchange(this.#isTrue ? 'true' : 'none');
     else this.#exchange(proof === 'twice' ? 'none' : proof);
     if (proof === 'early') {
       // Before the client has chosen a secret: with an empty one.
