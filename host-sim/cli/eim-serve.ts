@@ -2,41 +2,21 @@ import { type Command, Option } from 'commander';
 import { XsIpaError } from '../../hal/contracts/index.js';
 import { hex } from '../asn1/index.js';
 import { RealClock } from '../clock.js';
-import {
-  Broker,
-  defaultControlPort,
-  Eim,
-  EimError,
-  MqttEim,
-  type RunningBroker,
-  rspClient,
-  serveControl,
-} from '../eim/index.js';
+import { defaultControlPort, Eim, EimError, MqttEim, rspClient, serveControl } from '../eim/index.js';
 import type { EimCredentials } from '../pki/index.js';
 import { Trace } from '../trace/index.js';
+import { type BrokerOptions, checkBroker, clientTls, reachBroker, startBroker } from './eim-broker.js';
 import { addCoapOptions, type CoapOptions, preSharedKeys, startCoap, withHint } from './eim-coap.js';
 import { addHttpsOptions, startHttps } from './eim-https.js';
 import { eimTls, type TlsOptions } from './eim-tls.js';
 import { defaultState, StateFolder, secureRandom } from './folder.js';
-import {
-  collect,
-  eid,
-  readBytes,
-  readCertificate,
-  serverRoute,
-  topicPrefixes,
-  topicsOf,
-  UsageError,
-  whole,
-} from './operands.js';
+import { collect, eid, readCertificate, serverRoute, topicPrefixes, topicsOf, whole } from './operands.js';
 import { interrupted, type Output, type OutputOptions } from './output.js';
-import { brokerAnswers, defaultBroker, embeddedInstead } from './reach.js';
+import { defaultBroker } from './reach.js';
 
-interface ServeOptions extends OutputOptions, CoapOptions, TlsOptions {
+interface ServeOptions extends OutputOptions, BrokerOptions, CoapOptions, TlsOptions {
   state: string;
   pki?: string;
-  broker?: string;
-  brokerPort: number;
   controlPort: number;
   eimId?: string;
   fqdn?: string;
@@ -45,14 +25,6 @@ interface ServeOptions extends OutputOptions, CoapOptions, TlsOptions {
   trust: string[];
   smdp: string[];
   indirect?: boolean;
-  tlsCert?: string;
-  tlsKey?: string;
-  tlsCa?: string;
-  ca?: string;
-  cert?: string;
-  key?: string;
-  user?: string;
-  password?: string;
   topics?: string;
 }
 
@@ -115,16 +87,12 @@ const addDevice = (text: string, before: string[]): string[] => [...before, eid(
 
 async function serve(options: ServeOptions, output: Output): Promise<void> {
   const { accept, topics: prefix = 'esipa' } = options;
-  const embedded = options.broker === undefined;
-  checkTls(options, embedded);
+  checkBroker(options);
   topicPrefixes([prefix]);
   preSharedKeys(options);
   const trusted = options.trust.map(readCertificate);
   const routes = Object.fromEntries(options.smdp.map((one) => serverRoute(one)));
-  if (options.broker !== undefined) {
-    const { broker: url, user, password, ca: caFile, cert: certificateFile, key: keyFile } = options;
-    await brokerAnswers({ url, user, password, caFile, certificateFile, keyFile }, output, embeddedInstead);
-  }
+  await reachBroker(options, output);
   const clock = new RealClock();
   const trace = new Trace(clock);
   trace.subscribe((event) => output.event(event));
@@ -152,19 +120,15 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   );
   for (const listed of options.device) eim.addDevice(listed);
 
-  const broker = embedded ? await startBroker(options, trace) : undefined;
-  if (broker && !isLoopback(options.host) && (options.user ?? options.tlsCa) === undefined)
-    output.note(
-      `whoever reaches ${options.host} may use the broker: --user and --password, or --tls-ca, keep others out`,
-    );
-  const url = options.broker ?? broker!.url;
+  const broker = await startBroker(options, output, trace.observer('broker'));
+  const { url } = broker;
   const topics = topicsOf(prefix);
   const link = new MqttEim({
     eim,
     url,
     username: options.user,
     password: options.password,
-    tls: clientTls(options, embedded),
+    tls: clientTls(options),
     topics,
     onProblem: ({ code, message }) =>
       trace.emit('eim', { event: 'failure', where: 'broker', code, detail: message }),
@@ -212,7 +176,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   await coap?.close();
   await link.close();
   eim.close();
-  await broker?.close();
+  await broker.close();
 }
 
 function announce(
@@ -255,53 +219,7 @@ function announce(
   ]);
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
-
 /** One file per eIM; identifiers may have characters that file names must not have. */
 function stateFile({ eimId }: EimCredentials): string {
   return `eim-${encodeURIComponent(eimId).replaceAll('*', '%2A')}`;
-}
-
-async function startBroker(options: ServeOptions, trace: Trace): Promise<RunningBroker> {
-  const { host, brokerPort: port, tlsCert, tlsKey, tlsCa, user, password } = options;
-  const broker = new Broker({
-    host,
-    port,
-    tls: tlsCert === undefined ? undefined : { cert: pem(tlsCert)!, key: pem(tlsKey)!, ca: pem(tlsCa) },
-    users: user === undefined ? undefined : { [user]: password ?? '' },
-    observe: trace.observer('broker'),
-  });
-  try {
-    return await broker.listen();
-  } catch (error) {
-    throw withHint(error, 'choose another with --broker-port, or use the broker that runs with --broker');
-  }
-}
-
-function clientTls(options: ServeOptions, embedded: boolean) {
-  const { ca, cert, key, tlsCert, tlsKey } = options;
-  if (!embedded) return { ca: pem(ca), cert: pem(cert), key: pem(key) };
-  if (tlsCert === undefined) return undefined;
-  // To the broker in this very process: who it is needs no check, and its own certificate is as good as a client's.
-  return { cert: pem(cert ?? tlsCert), key: pem(key ?? tlsKey), rejectUnauthorized: false };
-}
-
-function checkTls({ tlsCert, tlsKey, tlsCa, cert, key }: ServeOptions, embedded: boolean): void {
-  if (!embedded && (tlsCert ?? tlsKey ?? tlsCa) !== undefined) {
-    throw new UsageError(
-      '--tls-cert, --tls-key and --tls-ca are for the embedded broker; for --broker there are --ca, --cert, --key',
-    );
-  }
-  if ((tlsCert === undefined) !== (tlsKey === undefined) || (tlsCa !== undefined && tlsCert === undefined)) {
-    throw new UsageError('TLS on the embedded broker needs --tls-cert and --tls-key');
-  }
-  if ((cert === undefined) !== (key === undefined)) throw new UsageError('--cert and --key belong together');
-}
-
-function pem(path: string): string;
-function pem(path: string | undefined): string | undefined;
-function pem(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : readBytes(path, 'the PEM file').toString('utf8');
 }
