@@ -16,9 +16,17 @@ export interface RelaySession {
   last?: { request: Uint8Array; answer: Uint8Array };
 }
 
-/** The sessions that are open, one for a task. */
+/** Sessions that are remembered: each may hold a whole package, and nobody says when it is over. */
+const SESSIONS = 200;
+
+/** The sessions that are open, one for a task; beyond a limit the one that began first is forgotten. */
 export class RelaySessions {
   readonly #sessions = new Map<string, RelaySession>();
+  readonly #limit: number;
+
+  constructor(limit = SESSIONS) {
+    this.#limit = limit;
+  }
 
   /** @param eid of whoever asks, where that is known: nobody gets the session of another one */
   find(transactionId: Uint8Array, eid?: string): RelaySession | undefined {
@@ -35,6 +43,9 @@ export class RelaySessions {
   begin(transactionId: Uint8Array, session: RelaySession): void {
     for (const [id, { task }] of this.#sessions) if (task === session.task) this.#sessions.delete(id);
     this.#sessions.set(hex(transactionId), session);
+    if (this.#sessions.size <= this.#limit) return;
+    const [oldest] = this.#sessions.keys();
+    this.#sessions.delete(oldest);
   }
 }
 
