@@ -119,7 +119,10 @@ export function registerDemo(program: Command, output: (options: OutputOptions) 
 /** @returns whether everything that was queued is verified and acknowledged, and every attack was refused */
 async function demo(options: DemoOptions, output: Output): Promise<boolean> {
   const transports = chosenTransports(options);
-  const start = options.engine === 'xs' ? await xsHost(options) : undefined;
+  const start =
+    options.engine === 'xs'
+      ? await output.during('building the XS host, the first time', xsHost(options))
+      : undefined;
   const clock = new RealClock(options.speed);
   const random = seeded(options.seed);
   const trace = new Trace(clock);
@@ -283,7 +286,7 @@ async function demo(options: DemoOptions, output: Output): Promise<boolean> {
 }
 
 /** @throws UsageError, NoXsHost */
-function xsHost({ baud, speed }: DemoOptions): Promise<StartHost> {
+async function xsHost({ baud, speed }: DemoOptions): Promise<StartHost> {
   if (speed !== 1) throw new UsageError('--engine xs runs in real time: leave out --speed');
   if (baud === 0)
     throw new UsageError("a device's serial port has a speed: --engine xs needs a --baud above 0");

@@ -122,7 +122,7 @@ export class Esipa {
     );
     const probe = this.#eim.probed(device.eid);
     if (probe) return writeElement(GetEimPackageResponse.tag, probe);
-    const task = this.#eim.outbox.due(device);
+    const task = this.#eim.outbox.due(device, context.link === 'https');
     if (!task) return GetEimPackageResponse.write({ eimPackageError: 1 });
     return writeElement(GetEimPackageResponse.tag, this.#eim.outbox.send(device, task, 'retrieval'));
   }

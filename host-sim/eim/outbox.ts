@@ -45,12 +45,16 @@ export class Outbox {
     this.#context = context;
   }
 
-  /** What to send to this device now, if anything. */
-  due(device: Device): Task | undefined {
+  /**
+   * What to send to this device now, if anything.
+   * @param isUnreachable it speaks over a link that nothing can be injected over: what was, has gone another way
+   */
+  due(device: Device, isUnreachable = false): Task | undefined {
     const { now } = this.#context.clock;
     const head = device.tasks.at(0);
     if (head?.sentAt !== undefined) {
-      const underWay = head.mode === 'injection' && now - head.sentAt < this.#context.resendAfter;
+      const underWay =
+        !isUnreachable && head.mode === 'injection' && now - head.sentAt < this.#context.resendAfter;
       return underWay ? undefined : head;
     }
     const isDownload = head !== undefined && 'download' in head.order && device.ipaFeatures === undefined;

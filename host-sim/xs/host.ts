@@ -57,7 +57,7 @@ export class NoXsHost extends XsIpaError {
 }
 
 /**
- * Loads what `npm run build` has made of test/xs/run.ts.
+ * Loads what `npm run build` has made of test/xs/run.ts, and builds the host where that has not been done.
  * @param from URL of the program, dist/xs-ipa.js
  * @throws NoXsHost
  */
@@ -72,16 +72,14 @@ export async function loadHost(from: string): Promise<StartHost> {
     );
   }
   try {
-    const { XsHost } = (await import(program.href)) as { XsHost: { start: StartHost } };
-    return async (options) => {
-      try {
-        return await XsHost.start(options);
-      } catch (cause) {
-        if ((cause as Error).name !== 'BuildError') throw cause;
-        throw new NoXsHost(`--engine xs cannot run here: ${(cause as Error).message}`, { cause });
-      }
+    const { XsHost } = (await import(program.href)) as {
+      XsHost: { build(): Promise<void>; start: StartHost };
     };
+    await XsHost.build();
+    return XsHost.start;
   } catch (cause) {
+    if ((cause as Error).name === 'BuildError')
+      throw new NoXsHost(`--engine xs cannot run here: ${(cause as Error).message}`, { cause });
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     throw new NoXsHost(
       `--engine xs needs the packages of a development installation; run npm ci: ${(cause as Error).message}`,

@@ -131,6 +131,11 @@ export class XsHost {
     this.ended = ended;
   }
 
+  /** Makes the program, if it is not there. @throws {BuildError} where it cannot be built */
+  static async build(): Promise<void> {
+    await buildHost();
+  }
+
   /** @throws {BuildError} where the host cannot be built */
   static async start(options: HostOptions): Promise<XsHost> {
     const { entry } = options;

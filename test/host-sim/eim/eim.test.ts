@@ -28,7 +28,7 @@ const eims = [{ eimId: 'eim.example.com', eimIdType: 2, eimFqdn: 'eim.example.co
 const iccid = '89001023456789012341';
 const enable: Order = { psmo: [{ op: 'enable', iccid }] };
 const ok: EuiccResultData[] = [{ enableResult: 0 }];
-const link = { link: 'https' };
+const link = { link: 'coap' };
 const mqtt = { link: 'mqtt', eid };
 
 let pki: Pki;
@@ -561,6 +561,15 @@ describe('injection', () => {
     expect(poll(setting).eimPackageError).toBe(1);
     await setting.clock.advance(60_000);
     const answer = setting.eim.handle(setting.device.poll(), link)!;
+    expect(hex(answer).endsWith(hex(setting.eim.lastPackage(eid)))).toBe(true);
+    expect(pushed).toHaveLength(1);
+  });
+
+  it('is answered to a poll at once over a link that nothing can be injected over', () => {
+    const setting = onboard(setUp());
+    const pushed = withLink(setting);
+    void setting.eim.queue(eid, enable, { mode: 'injection' });
+    const answer = setting.eim.handle(setting.device.poll(), { ...link, link: 'https' })!;
     expect(hex(answer).endsWith(hex(setting.eim.lastPackage(eid)))).toBe(true);
     expect(pushed).toHaveLength(1);
   });
