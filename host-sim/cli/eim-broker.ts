@@ -1,7 +1,7 @@
 import { Broker } from '../eim/index.js';
 import type { SimEvent } from '../events.js';
 import { withHint } from './eim-coap.js';
-import { readBytes, UsageError } from './operands.js';
+import { readPem, UsageError } from './operands.js';
 import type { Output } from './output.js';
 import { brokerAnswers, embeddedInstead } from './reach.js';
 
@@ -82,5 +82,5 @@ function isLoopback(host: string): boolean {
 function pem(path: string): string;
 function pem(path: string | undefined): string | undefined;
 function pem(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : readBytes(path, 'the PEM file').toString('utf8');
+  return path === undefined ? undefined : readPem(path);
 }

@@ -70,21 +70,23 @@ export async function startCoap(
       throw withHint(error, `choose another with ${option}`);
     });
     closing.push(() => coap.close());
-    return coap.port;
+    return coap;
   };
   try {
-    if (port !== undefined) shown.coapUrl = `coap://${urlHost(host)}:${await serve(host, port, '--coap')}`;
+    if (port !== undefined)
+      shown.coapUrl = `coap://${urlHost(host)}:${(await serve(host, port, '--coap')).port}`;
     if (securePort !== undefined) {
       // Behind the door is a server of its own, so that nobody else reaches it without security.
-      const coapPort = await serve('127.0.0.1', 0, '--coaps', 1);
+      const coap = await serve('127.0.0.1', 0, '--coaps', 1);
       const psk = (identity: string) => keys.get(identity);
       const door = new CoapsDoor({
         address: host,
         port: securePort,
-        coapPort,
+        coapPort: coap.port,
         psk,
         certificate,
         onOpen,
+        onClose: (inner) => coap.forget(inner),
         onProblem,
       });
       await door.open().catch((error: unknown) => {

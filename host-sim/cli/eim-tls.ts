@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { ConfigurationOptions } from '../eim/index.js';
 import { type EimCredentials, makeEimTls, type Pki, pem, pkcs8 } from '../pki/index.js';
-import { readBytes, UsageError } from './operands.js';
+import { readPem, UsageError } from './operands.js';
 
 /** What devices are to trust. */
 export const trustKinds = ['key', 'certificate', 'system'] as const;
@@ -76,7 +76,7 @@ function servedTls(
     return undefined;
   }
   const tls =
-    cert !== undefined && key !== undefined ? { cert: text(cert), key: text(key) } : ownTls(material);
+    cert !== undefined && key !== undefined ? { cert: readPem(cert), key: readPem(key) } : ownTls(material);
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(tls.cert);
@@ -97,8 +97,4 @@ function trustedTls(certificate: X509Certificate, trust: TrustKind): Configurati
 export function ownTls({ credentials, pki: { ci }, now }: EimMaterial): { cert: string; key: string } {
   const { privateKey, certificate } = ci ? makeEimTls(ci, credentials.eimFqdn, now) : credentials;
   return { cert: pem('CERTIFICATE', certificate), key: pem('PRIVATE KEY', pkcs8(privateKey)) };
-}
-
-function text(path: string): string {
-  return readBytes(path, 'the PEM file').toString('utf8');
 }

@@ -165,6 +165,11 @@ export function readBytes(path: string, what: string): Buffer {
   }
 }
 
+/** @throws UsageError */
+export function readPem(path: string): string {
+  return readBytes(path, 'the PEM file').toString('utf8');
+}
+
 export function readJson(path: string, what: string): unknown {
   const text = readBytes(path, what).toString('utf8');
   try {

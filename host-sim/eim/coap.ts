@@ -80,7 +80,8 @@ export class CoapBinding {
     options.eim.onInjection = (eid, message) => {
       const to = this.#peerOf(eid);
       if (to) this.#inject(eid, to, message);
-      else this.#others?.(eid, message);
+      else if (this.#others) this.#others(eid, message);
+      else options.eim.undelivered(eid, message);
     };
   }
 
@@ -89,6 +90,17 @@ export class CoapBinding {
     const device = this.#devices.get(this.#eids.get(keyOf(from)) ?? '');
     if (device) device.at = this.#options.clock.ticks;
     this.#endpoint.take(datagram, from);
+  }
+
+  /** There is nobody any more: whoever is there later is somebody else. */
+  forget(peer: Peer): void {
+    const eid = this.#eids.get(keyOf(peer));
+    if (eid === undefined) return;
+    const pushed = this.#pushed.get(eid);
+    if (pushed) this.#options.eim.undelivered(eid, pushed.message);
+    this.#devices.delete(eid);
+    this.#eids.delete(keyOf(peer));
+    this.#endpoint.giveUp(peer);
   }
 
   /** Ends all timers. */
@@ -271,6 +283,11 @@ export class CoapEim {
     });
     this.#binding = binding;
     socket.on('message', (bytes, { address, port }) => binding.take(bytes, { address, port }));
+  }
+
+  /** As CoapBinding.forget(). */
+  forget(peer: Peer): void {
+    this.#binding?.forget(peer);
   }
 
   /** Idempotent. */

@@ -22,8 +22,17 @@ export interface CoapsDoorOptions {
   coapPort: number;
   /** The identity is empty where a client has looked at the certificate. */
   onOpen?: (identity: string, from: DtlsAddress) => void;
+  /** A session is over: its address at the CoAP server will be somebody else's. */
+  onClose?: (inner: DtlsAddress) => void;
   /** A handshake that failed, or a socket. */
   onProblem?: (problem: DtlsError | EimError) => void;
+}
+
+/** A session's socket towards the CoAP server. */
+interface Inner {
+  socket: Socket;
+  /** Once it is bound. */
+  port: number | undefined;
 }
 
 /**
@@ -32,7 +41,7 @@ export interface CoapsDoorOptions {
  */
 export class CoapsDoor {
   readonly #options: CoapsDoorOptions;
-  readonly #inner = new Map<DtlsServerSession, Socket>();
+  readonly #inner = new Map<DtlsServerSession, Inner>();
   #server: DtlsServer | undefined;
   #socket: Socket | undefined;
   #port = 0;
@@ -70,28 +79,37 @@ export class CoapsDoor {
         onOpen?.(session.identity, session.peer);
       },
       onData: (session, data) =>
-        this.#inner.get(session)?.send(data, this.#options.coapPort, '127.0.0.1', () => {}),
-      onClose: (session) => {
-        this.#inner.get(session)?.close();
-        this.#inner.delete(session);
-      },
+        this.#inner.get(session)?.socket.send(data, this.#options.coapPort, '127.0.0.1', () => {}),
+      onClose: (session) => this.#end(session),
       onRefused: (_from, error) => onProblem?.(error),
     });
     this.#server = server;
     socket.on('message', (bytes, { address, port }) => server.take(bytes, { address, port }));
   }
 
-  #innerOf(session: DtlsServerSession): Socket {
+  #innerOf(session: DtlsServerSession): Inner {
     const { coapPort } = this.#options;
-    const inner = createSocket('udp4');
-    inner.on('message', (bytes, from) => {
+    const socket = createSocket('udp4');
+    const inner: Inner = { socket, port: undefined };
+    socket.on('message', (bytes, from) => {
       if (from.port === coapPort && from.address === '127.0.0.1') this.#server?.write(session, bytes);
     });
-    inner.on('error', (cause) =>
+    socket.on('error', (cause) =>
       this.#options.onProblem?.(new EimError('network', `CoAPS: ${cause.message}`, { cause })),
     );
-    inner.bind(0, '127.0.0.1');
+    socket.bind(0, '127.0.0.1', () => {
+      inner.port = socket.address().port;
+    });
     return inner;
+  }
+
+  #end(session: DtlsServerSession): void {
+    const inner = this.#inner.get(session);
+    if (!inner) return;
+    this.#inner.delete(session);
+    const { socket, port } = inner;
+    if (port !== undefined) this.#options.onClose?.({ address: '127.0.0.1', port });
+    socket.close();
   }
 
   /** Idempotent. */

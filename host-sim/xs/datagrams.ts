@@ -63,7 +63,11 @@ export async function datagramRelay(
     if (security && datagram[0] === HELLO) {
       try {
         const found = readHello(datagram);
-        if (found) hellos.set(port, found.hello);
+        if (found) {
+          // One that has died said no farewell, and another has its port.
+          close(port);
+          hellos.set(port, found.hello);
+        }
       } catch (error) {
         if (error instanceof XsIpaError) security.onRefused?.(error);
       }

@@ -7,7 +7,13 @@ import { NodeUdp } from '../../../hal/node/udp.js';
 import { decode, EuiccPackageRequest } from '../../../host-sim/asn1/index.js';
 import { VirtualClock } from '../../../host-sim/clock.js';
 import { CoapEndpoint } from '../../../host-sim/eim/coap-endpoint.js';
-import { CoapEim, type CoapEimOptions, Eim, type EimError } from '../../../host-sim/eim/index.js';
+import {
+  CoapBinding,
+  CoapEim,
+  type CoapEimOptions,
+  Eim,
+  type EimError,
+} from '../../../host-sim/eim/index.js';
 import { makePki, type Pki } from '../../../host-sim/pki/index.js';
 import { seeded } from '../../../host-sim/random.js';
 import { MemoryStore } from '../../../host-sim/store.js';
@@ -196,4 +202,44 @@ it('a response to the eIM that comes twice is acknowledged twice, and one to not
     [false, true, 8],
   ]);
   expect(clock.pending).toBe(0);
+});
+
+it('injects nothing to where a device was once, and its next poll from elsewhere brings the package', async () => {
+  const clock = new VirtualClock();
+  const eim = new Eim({
+    credentials: pki.eims[0],
+    ciCertificates: pki.ciCertificates,
+    store: new MemoryStore(),
+    clock,
+    random: seeded(3),
+  });
+  const sent: { packet: ReturnType<typeof parse>; port: number }[] = [];
+  const send = (datagram: Buffer, { port }: { port: number }) => sent.push({ packet: parse(datagram), port });
+  const binding = new CoapBinding({ eim, clock, random: seeded(4), send });
+  open.push(() => binding.close());
+  const device = new FakeDevice(pki, 9);
+  const poll = async (port: number) => {
+    const options = PATH.slice(1)
+      .split('/')
+      .map((segment) => ({ name: 'Uri-Path' as const, value: Buffer.from(segment) }));
+    const request = generate(
+      { code: '0.02', confirmable: true, messageId: port, options, payload: Buffer.from(device.poll()) },
+      3_000,
+    );
+    sent.length = 0;
+    binding.take(request, { address: '127.0.0.1', port });
+    await clock.advance(10);
+    return readPoll(sent[0].packet.payload);
+  };
+  const question = (await poll(1_001)).ipaEuiccDataRequest!;
+  eim.handle(device.deliver({ ipaEuiccDataResponse: device.data(question) }), { link: 'coap' });
+  binding.forget({ address: '127.0.0.1', port: 1_001 });
+  sent.length = 0;
+  void eim.queue(eid, { psmo: [{ op: 'listProfileInfo' }] }, { mode: 'injection' });
+  await clock.advance(10_000);
+  expect(sent).toEqual([]);
+
+  expect((await poll(1_002)).euiccPackageRequest).toBeDefined();
+  binding.forget({ address: '127.0.0.1', port: 1_002 });
+  expect((await poll(1_003)).euiccPackageRequest).toBeDefined();
 });
