@@ -212,7 +212,7 @@ describe('DeviceLinks', () => {
     const [first] = await use(eimWith(...all));
     expect(first).toEqual({
       link: 'coap',
-      address: 'address of 192.0.2.1',
+      address: '192.0.2.1',
       port: 9999,
       security: { serverName: 'eim.example.com', trust: { kind: 'publicKey', der: KEY } },
     });
