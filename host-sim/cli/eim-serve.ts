@@ -213,8 +213,9 @@ function announce(
     ...coap.map((url) => `  coap       ${url}`),
     `  control    ${controlUrl}`,
     `  a device   ${words.join(' ')}`,
-    ...(httpsUrl === undefined ? [] : [`  or         … --transport https --route ${eimFqdn}=${httpsUrl}`]),
-    ...(coapsUrl === undefined ? [] : [`  or         … --transport coaps --route ${eimFqdn}=${coapsUrl}`]),
+    ...Object.entries({ https: httpsUrl, coaps: coapsUrl, coap: coapUrl })
+      .filter(([, url]) => url !== undefined)
+      .map(([transport, url]) => `  or         … --transport ${transport} --route ${eimFqdn}=${url}`),
     `  an order   npx xs-ipa eim list-profiles --eid ${shown.eid}${eim}`,
   ]);
 }
