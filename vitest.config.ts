@@ -7,7 +7,7 @@ export default defineConfig({
     exclude: [
       ...configDefaults.exclude,
       ...(process.env.XS_IPA_NO_SKIP && !process.env.MODDABLE && !process.env.XS_IPA_CLI
-        ? ['test/firmware/command-line.test.ts']
+        ? ['test/firmware/command-line.test.ts', 'test/firmware/tls.test.ts']
         : []),
       ...(process.env.XS_IPA_NO_SKIP && !process.env.XS_IPA_LPAC ? ['test/interop/lpac.test.ts'] : []),
     ],

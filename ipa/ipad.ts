@@ -500,8 +500,8 @@ export class Ipad {
     if (notice.notice !== 'registration' || !context.settings.networkThroughModem) return;
     const registered = isRegistered(notice.stat);
     if (registered) context.plmnStale = true;
-    // How long there may be none is the device's own policy.
-    else if (this.#asleep) this.shorten();
+    // How long there may be none is the device's own policy, and some of its work waits for one.
+    if (this.#asleep) this.shorten();
     // While a profile change is followed, that procedure decides when the links go on.
     if (context.state === 'switching') return;
     for (const { link } of context.sessions) {

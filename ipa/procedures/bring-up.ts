@@ -24,9 +24,14 @@ export async function bringUp(context: IpaContext): Promise<void> {
   await undefined;
   context.imei = (await modem.start()).imei;
   await reachCard(context);
-  context.eid = await readEid(context);
-  context.observe?.({ event: 'eid', eid: context.eid });
+  const eid = await readEid(context);
+  // An eUICC stays what it is: one misread answer must not end its management.
+  const wasIot = context.kind === 'iot' && equal(context.eid, eid);
+  context.eid = eid;
+  context.observe?.({ event: 'eid', eid });
   await readInfo(context);
+  // Nor must it begin without: a consumer eUICC says so twice.
+  if (!context.capabilities.iot && context.template !== 'iot') await readInfo(context);
   if (context.capabilities.ipaeActive) {
     // TERMINAL CAPABILITY has said that an IPAd is here; a reset makes the eUICC act on it (es10.md §1.8).
     await modem.resetSim();
@@ -36,7 +41,7 @@ export async function bringUp(context: IpaContext): Promise<void> {
     if (context.capabilities.ipaeActive)
       throw new IpaError('notIotEuicc', 'the IPA inside the eUICC stays active; disable it');
   }
-  if (context.template === 'iot') context.capabilities.iot = true;
+  if (wasIot || context.template === 'iot') context.capabilities.iot = true;
   if (context.capabilities.iot) tellKind(context, 'iot', 'an IoT eUICC of SGP.32');
   else {
     const detail = 'a consumer eUICC of SGP.22: no eIM manages it, profiles are changed by this device alone';

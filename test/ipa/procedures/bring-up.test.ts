@@ -39,6 +39,20 @@ describe('bring-up', () => {
     await world.stop();
   });
 
+  it('takes no card for a consumer eUICC because of one misread answer', async () => {
+    const world = await World.make();
+    let asked = 0;
+    cardAnswering(world, (request) => {
+      if (request[1] !== ES10_TAGS.euiccInfo2 || ++asked > 1) return undefined;
+      return 'BF22 03 810102';
+    });
+    world.startIpa();
+    await world.untilState('idle');
+    expect(asked).toBe(2);
+    expect(world.of('euicc').map(({ kind }) => kind)).toEqual(['iot']);
+    await world.stop();
+  });
+
   it.each([['an IPA in the card that stays active', 'BF22 05 900101 B400', 'stays active']])(
     'refuses %s',
     async (_what, answer, why) => {
