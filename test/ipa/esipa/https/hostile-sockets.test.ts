@@ -48,6 +48,7 @@ describe.each(clients)('the HTTPS link over sockets, %s', (_name, configure) => 
     let isHostile = true;
     const sockets = new Set<Socket>();
     let connections = 0;
+    let playing = Promise.resolve();
     const server = createServer((socket) => {
       sockets.add(socket);
       connections++;
@@ -59,7 +60,7 @@ describe.each(clients)('the HTTPS link over sockets, %s', (_name, configure) => 
         if (text.startsWith('POST ')) length = 0;
         length += part.length - (text.indexOf('\r\n\r\n') + 1 ? text.indexOf('\r\n\r\n') + 4 : 0);
         if (length < poll.length) return;
-        void play(socket, isHostile ? scene() : [honest(good)]);
+        playing = play(socket, isHostile ? scene() : [honest(good)]);
       });
     });
     server.listen(0, '127.0.0.1');
@@ -84,11 +85,12 @@ describe.each(clients)('the HTTPS link over sockets, %s', (_name, configure) => 
         isHostile = false;
       },
       connections: () => connections,
+      played: () => playing,
     };
   }
 
   it.each(scenes)('answers with $title', async ({ play: scene, ends }) => {
-    const { link, behave, connections } = await reach(() => scene(good));
+    const { link, behave, connections, played } = await reach(() => scene(good));
     const answer = await link
       .exchange(poll, () => true)
       .then(
@@ -99,6 +101,11 @@ describe.each(clients)('the HTTPS link over sockets, %s', (_name, configure) => 
     else expect(answer).toBe(body.toString('hex'));
     expect(connections()).toBeLessThanOrEqual(2);
     behave();
+    if (ends === 'stray') {
+      // An answer more may be taken for the next one's: nothing in HTTP/1.1 tells them apart.
+      await played();
+      await link.exchange(poll, () => true).catch(() => {});
+    }
     const after = await link.exchange(poll, () => true);
     expect(Buffer.from(after).toString('hex')).toBe(body.toString('hex'));
   });
