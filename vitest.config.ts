@@ -14,5 +14,7 @@ export default defineConfig({
     testTimeout: 30_000,
     // Tests are pure or on a virtual clock; the few that open sockets choose free ports themselves.
     pool: 'threads',
+    // Many wait for sockets and other processes: no processor need be left free for them.
+    maxWorkers: '100%',
   },
 });
