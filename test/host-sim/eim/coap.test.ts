@@ -34,15 +34,14 @@ afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
 });
 
+function makeEim(store: MemoryStore, clock = new VirtualClock()): Eim {
+  const { ciCertificates } = pki;
+  return new Eim({ credentials: pki.eims[0], ciCertificates, store, clock, random: seeded(3) });
+}
+
 async function start(options: Partial<CoapEimOptions> = {}, store = new MemoryStore()) {
   const problems: EimError[] = [];
-  const eim = new Eim({
-    credentials: pki.eims[0],
-    ciCertificates: pki.ciCertificates,
-    store,
-    clock: new VirtualClock(),
-    random: seeded(3),
-  });
+  const eim = makeEim(store);
   const server = new CoapEim({ eim, port: 0, onProblem: (problem) => problems.push(problem), ...options });
   await server.open();
   open.push(() => server.close());
@@ -206,13 +205,7 @@ it('a response to the eIM that comes twice is acknowledged twice, and one to not
 
 it('injects nothing to where a device was once, and its next poll from elsewhere brings the package', async () => {
   const clock = new VirtualClock();
-  const eim = new Eim({
-    credentials: pki.eims[0],
-    ciCertificates: pki.ciCertificates,
-    store: new MemoryStore(),
-    clock,
-    random: seeded(3),
-  });
+  const eim = makeEim(new MemoryStore(), clock);
   const sent: { packet: ReturnType<typeof parse>; port: number }[] = [];
   const send = (datagram: Buffer, { port }: { port: number }) => sent.push({ packet: parse(datagram), port });
   const binding = new CoapBinding({ eim, clock, random: seeded(4), send });

@@ -129,3 +129,16 @@ export function spoiler(random: () => number): (datagram: Buffer) => Buffer {
     return random() < 0.2 ? changed.subarray(0, random() * changed.length) : changed;
   };
 }
+
+/** Says something now and then, as long as the socket takes it. */
+export async function keepSaying({ clock, socket }: DtlsWorld, text: string): Promise<void> {
+  const one = socket();
+  for (let i = 0; i < 5; i++) {
+    try {
+      say(one, text);
+    } catch {
+      return;
+    }
+    await clock.advance(3_000);
+  }
+}
